@@ -1,0 +1,89 @@
+"""The errors a caller can meet, each with a stable code, and the one table from code to HTTP status and CLI exit code.
+
+Grammar of a message: `expected KEY to be WHAT, got: VALUE`; the hint is something one can paste.
+Codes of a *failed task* are outcome codes (`outcome.py`); they stand in the same table.
+"""
+
+from typing import Any, NamedTuple
+
+
+class Meaning(NamedTuple):
+    """What a code means to HTTP and to a shell."""
+
+    http_status: int
+    exit_code: int
+
+
+OK, FAILED, USAGE, NOT_FOUND, NOT_ALLOWED, UNREACHABLE, CONFLICT, TIMEOUT, PENDING, INTERRUPTED = (
+    0, 1, 2, 3, 4, 5, 6, 7, 8, 130,
+)  # fmt: skip
+
+MEANINGS: dict[str, Meaning] = {
+    # the caller's mistakes
+    "BAD_JSON": Meaning(400, USAGE),
+    "WRONG_TYPE": Meaning(400, USAGE),
+    "UNKNOWN_FIELD": Meaning(400, USAGE),
+    "MISSING_FIELD": Meaning(400, USAGE),
+    "BAD_VALUE": Meaning(400, USAGE),
+    "EMPTY_TASK": Meaning(400, USAGE),
+    "UNKNOWN_TIER": Meaning(400, USAGE),
+    "TASK_TOO_LONG": Meaning(413, USAGE),
+    "BODY_TOO_LARGE": Meaning(413, USAGE),
+    "UNSUPPORTED_MEDIA_TYPE": Meaning(415, USAGE),
+    "FORBIDDEN_HOST": Meaning(403, NOT_ALLOWED),
+    "FORBIDDEN_ORIGIN": Meaning(403, NOT_ALLOWED),
+    "NOT_FOUND": Meaning(404, NOT_FOUND),
+    "METHOD_NOT_ALLOWED": Meaning(405, USAGE),
+    "CONFLICT": Meaning(409, CONFLICT),
+    # our own state
+    "STILL_PENDING": Meaning(504, PENDING),
+    "TIMEOUT": Meaning(504, TIMEOUT),
+    "RESTARTING": Meaning(503, UNREACHABLE),
+    "OVER_CAPACITY": Meaning(503, UNREACHABLE),
+    "STORAGE_REFUSED": Meaning(503, FAILED),
+    "INTERNAL": Meaning(500, FAILED),
+    "SERVER_UNREACHABLE": Meaning(503, UNREACHABLE),
+    # start-up
+    "CONFIG_INVALID": Meaning(500, USAGE),
+    "DATA_DIR_LOCKED": Meaning(409, CONFLICT),
+    "DATA_CORRUPT": Meaning(500, FAILED),
+    "ADDRESS_IN_USE": Meaning(409, CONFLICT),
+    # how a task can end badly
+    "USAGE_LIMITED": Meaning(429, FAILED),
+    "RATE_LIMITED": Meaning(429, FAILED),
+    "OVERLOADED": Meaning(502, FAILED),
+    "UNAUTHORISED": Meaning(502, NOT_ALLOWED),
+    "NO_CREDIT": Meaning(502, NOT_ALLOWED),
+    "TOO_LONG": Meaning(422, FAILED),
+    "REFUSED": Meaning(422, FAILED),
+    "TRUNCATED": Meaning(502, FAILED),
+    "BUDGET_EXCEEDED": Meaning(402, CONFLICT),
+    "TURNS_EXCEEDED": Meaning(502, FAILED),
+    "BAD_OUTPUT": Meaning(502, FAILED),
+    "EMPTY": Meaning(502, FAILED),
+    "UNREACHABLE": Meaning(502, FAILED),
+    "TIMED_OUT": Meaning(504, FAILED),
+    "CLI_MISSING": Meaning(503, FAILED),
+    "BAD_REQUEST": Meaning(502, FAILED),
+    "INTERRUPTED": Meaning(503, FAILED),
+    "CANCELLED": Meaning(409, CONFLICT),
+}
+
+
+class SymbiontError(Exception):
+    """An error that teaches: `code` (a key of MEANINGS), `message`, `hint` (may be empty), `details` (plain JSON data)."""
+
+    def __init__(self, code: str, message: str, *, hint: str = "", details: Any = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+        self.details: Any = details
+
+    @property
+    def http_status(self) -> int:
+        return MEANINGS[self.code].http_status
+
+    @property
+    def exit_code(self) -> int:
+        return MEANINGS[self.code].exit_code

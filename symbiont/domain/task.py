@@ -1,0 +1,117 @@
+"""A task: what somebody asked for, and where it stands.
+
+States and their legal transitions are the table `TRANSITIONS`; nothing else may change a status.
+Waiting (for a limit, a backoff, a schedule) is no state of its own but a reason of `pending`.
+"""
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+Source = Literal["direct", "queued"]
+Confidence = Literal["low", "medium", "high"]
+
+
+class Status(StrEnum):
+    PENDING = "pending"  # on disk, waiting for a worker or for a moment
+    PROCESSING = "processing"  # leased to a run of its life
+    DONE = "done"  # answered
+    FAILED = "failed"  # given up; the whole story is kept
+    CANCELLED = "cancelled"  # stopped by hand
+
+
+class Priority(StrEnum):
+    CRITICAL = "critical"
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+
+TRANSITIONS: dict[Status, frozenset[Status]] = {
+    Status.PENDING: frozenset({Status.PROCESSING, Status.CANCELLED}),
+    Status.PROCESSING: frozenset({Status.PENDING, Status.DONE, Status.FAILED, Status.CANCELLED}),
+    Status.DONE: frozenset(),
+    Status.FAILED: frozenset({Status.PENDING}),
+    Status.CANCELLED: frozenset({Status.PENDING}),
+}
+
+FINAL = frozenset({Status.DONE, Status.FAILED, Status.CANCELLED})
+
+
+def may_become(old: Status, new: Status) -> bool:
+    """Whether a task in `old` may be moved to `new`."""
+    return new in TRANSITIONS[old]
+
+
+class Classification(msgspec.Struct, frozen=True):
+    """Which tier a task needs, how sure the judge was, why, and who judged.
+
+    `source`: `model` (the classifier model answered), `heuristic` (no model could, rules did),
+    `forced` (the caller chose), `default` (classification failed; `reason` says how).
+    """
+
+    tier: str
+    confidence: Confidence
+    reason: str
+    task_type: str
+    source: Literal["model", "heuristic", "forced", "default"]
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a finished task leaves: the text and the figures of the call that produced it."""
+
+    text: str
+    tier: str
+    model_id: str
+    worker: str
+    billing: str
+    elapsed_seconds: float
+    input_tokens: int
+    output_tokens: int
+    estimated_cost_usd: float
+    timestamp: str
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why a task failed or last went wrong: an outcome code and the text behind it."""
+
+    code: str
+    detail: str
+
+
+class NewTask(msgspec.Struct, frozen=True):
+    """A request that passed validation, before it has an id."""
+
+    task: str
+    source: Source
+    force_tier: str | None = None
+    priority: Priority = Priority.NORMAL
+    project: str = ""
+
+
+class Task(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A task as the queue knows it. The first four fields are the classic ones of `queue.jsonl`.
+
+    `attempt` numbers the runs (1 = first) and fences them: only the run holding the current number may finish the task.
+    `failures` counts the runs that used up a try; waiting for a limit does not. Times: `created_at`, `finished_at` RFC 3339
+    UTC; `not_before` epoch seconds.
+    """
+
+    id: str
+    task: str
+    created_at: str
+    status: Status
+    source: Source = "queued"
+    force_tier: str | None = None
+    priority: Priority = Priority.NORMAL
+    project: str = ""
+    attempt: int = 0
+    failures: int = 0
+    tier_floor: str | None = None
+    not_before: float | None = None
+    waiting_for: str | None = None
+    classification: Classification | None = None
+    answer: Answer | None = None
+    failure: Failure | None = None
+    finished_at: str | None = None

@@ -1,0 +1,126 @@
+"""What Symbiont needs from outside, one Protocol each, on one screen. Adapters implement them; tests bring twins.
+
+Nothing above the adapters touches a clock, a disk, a process or a network but through these.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from symbiont.domain.outcome import Outcome
+from symbiont.domain.usage import ModelUsage
+
+CallKind = Literal["task", "classify", "judge"]
+Billing = Literal["api", "subscription", "own", "rehearsal"]
+
+
+class Clock(Protocol):
+    """Two times that must not be mixed up."""
+
+    def monotonic(self) -> float:
+        """Seconds for ages and timeouts; never jumps."""
+        ...
+
+    def wall(self) -> float:
+        """Epoch seconds for display, schedules and reset times; may jump."""
+        ...
+
+
+class Randomness(Protocol):
+    """Jitter; a seeded one makes a run repeatable."""
+
+    def uniform(self, low: float, high: float) -> float: ...
+
+
+class ModelCall(msgspec.Struct, frozen=True):
+    """One request to a model.
+
+    `model` is what the worker is asked for, `tier` our name for its class. `system` replaces the worker's own system
+    prompt. `schema` (JSON Schema) asks for a structured answer. Both timeouts are in seconds: `timeout_s` for the whole
+    call, `idle_timeout_s` for the silence between two signs of life. `frugal` turns thinking down.
+    """
+
+    task_id: str
+    attempt: int
+    kind: CallKind
+    tier: str
+    model: str
+    prompt: str
+    system: str
+    schema: dict[str, Any] | None = None
+    timeout_s: float = 600.0
+    idle_timeout_s: float = 120.0
+    frugal: bool = False
+
+
+class QuotaWindow(msgspec.Struct, frozen=True):
+    """A live gauge of a subscription window: `used` is 0..1 if known, `resets_at` epoch seconds."""
+
+    name: str
+    status: str
+    used: float | None = None
+    resets_at: float | None = None
+
+
+class ModelReply(msgspec.Struct, frozen=True):
+    """How a call ended and what it consumed. `usage` is what is billed, whatever the outcome."""
+
+    outcome: Outcome
+    elapsed_s: float
+    billing: Billing
+    usage: tuple[ModelUsage, ...] = ()
+    reported_cost_usd: float | None = None
+    worker_version: str = ""
+    quota: tuple[QuotaWindow, ...] = ()
+
+
+class Worker(Protocol):
+    """Something that runs model calls.
+
+    `run` returns a reply for every way a call can end and raises only for bugs. Cancelling it stops the call in order
+    and still *returns*, with the outcome `Cancelled` and the cost so far: money is never lost to a cancellation.
+    """
+
+    name: str
+    slots: int
+
+    async def run(self, call: ModelCall) -> ModelReply: ...
+
+
+class Receipt(msgspec.Struct, frozen=True, gc=False):
+    """Where a record landed: its dense number in the journal."""
+
+    seq: int
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """What a journal holds when it opens: the durable records, oldest first, and what had to be put aside."""
+
+    records: Sequence[bytes]
+    quarantined_bytes: int = 0
+    quarantine_file: str = ""
+
+
+class Journal(Protocol):
+    """An append-only log of JSON objects, one writer, durable before it says so.
+
+    `open` recovers and reads; `append` takes one JSON object without a newline and resolves when it is on disk (in order
+    of the calls; many appenders share one sync); it fails with `OSError` when the disk refuses, and then nothing of that
+    record remains. `rewrite` replaces the whole content atomically. `close` waits for what is under way.
+    """
+
+    async def open(self) -> Opened: ...
+
+    def append(self, record: bytes) -> "asyncio.Future[Receipt]": ...
+
+    def rewrite(self, records: Sequence[bytes]) -> "asyncio.Future[Receipt]": ...
+
+    async def close(self) -> None: ...
+
+
+class Disk(Protocol):
+    """What a health check asks of the machine."""
+
+    def free_bytes(self) -> int: ...
