@@ -1,0 +1,128 @@
+"""Actors: a class with callbacks, one message at a time (OTP `gen_server`).
+
+    class Counter(Actor):
+        def init(self) -> None:                 # may be async; a fresh instance for every life
+            self.n = 0
+        def handle_call(self, request: Get, from_: From) -> object:
+            return self.n                        # the reply
+
+A callback may be a plain `def`, which runs in the runtime's own turn and costs no task switch, or return an awaitable
+(`async def`), which runs in a worker task of the actor; either way the next message waits until it is through.
+What a callback returns says what happens next; see `NO_REPLY`, `Reply`, `Continue`, `Stop`, `IGNORE`.
+
+An exception in a callback always ends the actor: `terminate` runs, reports go out, its supervisor decides.
+Deviations from OTP, both for Python's sake: the state is the instance and not an argument; a class that overrides
+`terminate` traps exits unless `trap_exit` says otherwise, because people expect a clean-up hook to run.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, ClassVar, Final, Literal, final
+
+from supervisors.clock import Timer
+from supervisors.events import Unexpected
+from supervisors.exits import ExitReason
+from supervisors.mailbox import DEFAULT_CAPACITY
+from supervisors.process import Monitor, Process
+from supervisors.ref import Address, From
+from supervisors.runtime import Runtime
+
+__all__ = ["IGNORE", "NO_REPLY", "Actor", "Continue", "Reply", "Stop"]
+
+
+class _Signal(Enum):
+    NO_REPLY = "no_reply"
+    IGNORE = "ignore"
+
+
+NO_REPLY: Final[Literal[_Signal.NO_REPLY]] = _Signal.NO_REPLY
+"""From `handle_call`: the reply comes later, through `from_.reply(value)`."""
+
+IGNORE: Final[Literal[_Signal.IGNORE]] = _Signal.IGNORE
+"""From `init`: this actor is not needed; its supervisor goes on without it."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """From any callback but `terminate`: `handle_continue(term)` runs next, before any queued message."""
+
+    term: object
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """From `handle_call`: reply with `value`, then do `then`. A bare value replies without further ado."""
+
+    value: object
+    then: Continue
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """From a callback: run `terminate(reason)`, then end. In `handle_call`, `reply` is sent after `terminate` ran, as in OTP."""
+
+    reason: ExitReason
+    reply: object = NO_REPLY
+
+
+class Actor:
+    """Base class. `__init__` takes what the actor is given; nothing happens before `init`.
+
+    `self.me` is the actor's own process, `self.runtime` its runtime. Messages of a call arrive in `handle_call`, casts in
+    `handle_cast`, everything else (plain messages, timers, `Exit`, `Down`) in `handle_info`.
+    """
+
+    trap_exit: ClassVar[bool | None] = None
+    """True: exits of linked processes arrive as `Exit` messages. None: only if `terminate` is overridden."""
+
+    mailbox_capacity: ClassVar[int] = DEFAULT_CAPACITY
+
+    me: Process
+    runtime: Runtime
+
+    # The parameters of the callbacks are Any so that a subclass may name just the messages it understands.
+
+    def init(self) -> object:
+        """Set the state up. May return None, `Continue`, `IGNORE`, or `Stop(reason)` to fail the start."""
+        return None
+
+    def handle_call(self, request: Any, from_: From) -> object:
+        raise TypeError(f"{type(self).__name__} does not answer calls, got: {type(request).__name__}")
+
+    def handle_cast(self, message: Any) -> object:
+        raise TypeError(f"{type(self).__name__} takes no casts, got: {type(message).__name__}")
+
+    def handle_info(self, message: Any) -> object:
+        """By default a message nobody expected is reported and dropped."""
+        self.runtime.report(Unexpected(self.me.label, type(message).__name__))
+        return None
+
+    def handle_continue(self, term: Any) -> object:
+        raise TypeError(f"{type(self).__name__} has no handle_continue, got: {term!r}")
+
+    def terminate(self, reason: ExitReason) -> object:
+        """Clean up. Runs on `Stop`, on an exception, and (when trapping) on the exit of the parent; never on a kill."""
+        return None
+
+    # What an actor does to the world
+
+    def named(self, name: str) -> Address:
+        """The address of whoever holds `name`; keep names, not processes."""
+        return self.runtime.named(name)
+
+    def send_after(self, delay_s: float, message: object) -> Timer:
+        """`message` arrives in `handle_info` after `delay_s`; dropped if this life has ended by then."""
+        return self.runtime.call_later(delay_s, lambda: self.me.post_info(message))
+
+    def monitor(self, process: Process) -> Monitor:
+        return self.me.monitor(process)
+
+    def pipe(self, future: "asyncio.Future[Any]", wrap: "Callable[[asyncio.Future[Any]], object]") -> None:
+        """When `future` is done, `wrap(future)` arrives in `handle_info`: how to wait without holding up the mailbox."""
+        me = self.me
+        future.add_done_callback(lambda done: me.post_info(wrap(done)))

@@ -1,0 +1,304 @@
+"""Processes and the signals between them: links, monitors, exits, names. OTP: "Processes" in the Erlang reference manual.
+
+Signals are table operations carried out in the same turn of the loop, so their order is the order they were sent in.
+A process dies in this order: marked dead → waiting callers fail → its name is free → links and monitors learn of it;
+therefore whoever hears of a death may start a successor under the same name at once.
+
+Deviation: killing is best effort inside one operating-system process. Code that swallows every cancellation cannot be
+stopped; it is declared dead in time, its name is freed, and it is listed in `Runtime.zombies`.
+"""
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from supervisors.events import Crashed
+from supervisors.exits import (
+    CALLING_SELF,
+    KILLED,
+    NOPROC,
+    TIMEOUT,
+    CallExit,
+    ExitReason,
+    Killed,
+    Normal,
+    is_abnormal,
+)
+from supervisors.ref import Address, Target
+
+if TYPE_CHECKING:
+    from supervisors.runtime import Runtime
+
+__all__ = ["CURRENT", "Down", "Exit", "Monitor", "Process", "State", "current_process"]
+
+ENOUGH_CANCELLATIONS: Final = 10
+"""How often killed code is cancelled, once a loop pass, before it is declared a zombie."""
+
+
+class State(StrEnum):
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Monitor:
+    """A one-way watch; several on the same process are independent."""
+
+    watched: "Process"
+    watcher: "Process"
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """OTP's `{'EXIT', From, Reason}`: a linked process ended, or somebody asked the receiver, which traps exits, to end."""
+
+    sender: "Process | None"
+    reason: ExitReason
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """OTP's `{'DOWN', Ref, process, Pid, Reason}`: exactly one for every monitor."""
+
+    monitor: Monitor
+    process: "Process"
+    reason: ExitReason
+
+
+CURRENT: ContextVar["Process | None"] = ContextVar("supervisors_current_process", default=None)
+
+
+def current_process() -> "Process | None":
+    """The process whose code is running, None outside of any."""
+    return CURRENT.get()
+
+
+class Process(Address):
+    """One entry of the process table: identity, relations, life. Subclasses say what it runs and how it takes messages."""
+
+    __slots__ = (
+        "__weakref__",
+        "_callbacks",
+        "_callers",
+        "_label",
+        "_links",
+        "_monitors",
+        "exit_reason",
+        "incarnation",
+        "name",
+        "parent",
+        "pid",
+        "runtime",
+        "started_s",
+        "state",
+        "trap_exit",
+    )  # fmt: skip
+
+    def __init__(self, runtime: "Runtime", *, name: str | None, label: str, parent: "Process | None") -> None:
+        self.runtime = runtime
+        self.pid = runtime.next_pid()
+        self.name = name
+        self.parent = parent
+        self.state = State.STARTING
+        self.trap_exit = False
+        self.exit_reason: ExitReason | None = None
+        self.started_s = runtime.clock.monotonic()
+        self._label = label
+        self._callers: dict[asyncio.Future[Any], object] = {}
+        self._links: dict[Process, None] = {}
+        self._monitors: dict[Monitor, None] = {}
+        self._callbacks: list[Callable[[ExitReason], None]] = []
+        self.incarnation = runtime.enter(self)
+        if parent is not None:
+            self.link(parent)
+
+    def __repr__(self) -> str:
+        return f"<{self.label} #{self.pid} {self.state.value}>"
+
+    # Address
+
+    def target(self) -> Target | None:
+        return None if self.state is State.DEAD else self
+
+    @property
+    def label(self) -> str:
+        return self.name or self._label
+
+    # What a subclass provides
+
+    @abstractmethod
+    def post_call(self, request: object, timeout_s: float | None) -> "asyncio.Future[Any]": ...
+
+    @abstractmethod
+    def post_cast(self, message: object) -> bool: ...
+
+    @abstractmethod
+    def post_info(self, message: object) -> bool: ...
+
+    @abstractmethod
+    def post_signal(self, message: Exit | Down) -> None:
+        """Take a signal as a message, whatever the mailbox bound."""
+
+    @abstractmethod
+    def flush(self, unwanted: Callable[[Exit | Down], bool]) -> None:
+        """Forget queued signals."""
+
+    @abstractmethod
+    def interrupt(self, reason: ExitReason) -> None:
+        """An exit signal that is not trapped: end with `reason`, at once if idle."""
+
+    @abstractmethod
+    def running_task(self) -> "asyncio.Task[Any] | None":
+        """The asyncio task whose code is in the middle of something, if any."""
+
+    @property
+    def queued(self) -> int:
+        """Unread messages."""
+        return 0
+
+    # Calls
+
+    def expect_reply(self, request: object, timeout_s: float | None) -> "asyncio.Future[Any]":
+        """A future that fails when this process dies, when the time is up, and at once when the caller is this process."""
+        if CURRENT.get() is self:
+            raise CallExit(CALLING_SELF, self.label, request)
+        future: asyncio.Future[Any] = self.runtime.loop.create_future()
+        self._callers[future] = request
+        if timeout_s is not None:
+            self.runtime.fail_later(future, timeout_s, lambda: CallExit(TIMEOUT, self.label, request))
+        return future
+
+    def forget_call(self, future: "asyncio.Future[Any]") -> None:
+        self._callers.pop(future, None)
+
+    # Links and monitors
+
+    def link(self, other: "Process") -> None:
+        """Symmetric and idempotent; linking to a dead process brings its `noproc` exit."""
+        if other is self:
+            return
+        if other.state is State.DEAD:
+            self.receive_exit(other, NOPROC, linked=True)
+            return
+        self._links[other] = None
+        other._links[self] = None
+
+    def unlink(self, other: "Process", *, flush: bool = False) -> None:
+        """Undo `link`; `flush` also forgets an exit that has already arrived."""
+        self._links.pop(other, None)
+        other._links.pop(self, None)
+        if flush:
+            self.flush(lambda message: isinstance(message, Exit) and message.sender is other)
+
+    def monitor(self, other: "Process") -> Monitor:
+        """Watch `other`; a dead one is reported `noproc` at once."""
+        monitor = Monitor(other, self)
+        if other.state is State.DEAD:
+            self.post_signal(Down(monitor, other, NOPROC))
+        else:
+            other._monitors[monitor] = None
+        return monitor
+
+    def demonitor(self, monitor: Monitor, *, flush: bool = True) -> None:
+        monitor.watched._monitors.pop(monitor, None)
+        if flush:
+            self.flush(lambda message: isinstance(message, Down) and message.monitor is monitor)
+
+    def on_death(self, callback: Callable[[ExitReason], None]) -> None:
+        """Call back once, after links and monitors were told; at once if already dead."""
+        if self.exit_reason is not None:
+            callback(self.exit_reason)
+        else:
+            self._callbacks.append(callback)
+
+    async def ended(self, within_s: float | None = None) -> ExitReason | None:
+        """Wait for the end; None if it has not come `within_s` seconds."""
+        if self.exit_reason is not None:
+            return self.exit_reason
+        future: asyncio.Future[ExitReason | None] = self.runtime.loop.create_future()
+
+        def settle(reason: ExitReason | None) -> None:
+            if not future.done():
+                future.set_result(reason)
+
+        self._callbacks.append(settle)
+        if within_s is None or within_s == float("inf"):
+            return await future
+        timer = self.runtime.call_later(within_s, lambda: settle(None))
+        try:
+            return await future
+        finally:
+            timer.cancel()
+            if settle in self._callbacks:
+                self._callbacks.remove(settle)
+
+    # Exit signals
+
+    def signal_exit(self, reason: ExitReason) -> None:
+        self.receive_exit(CURRENT.get(), reason, linked=False)
+
+    def receive_exit(self, sender: "Process | None", reason: ExitReason, *, linked: bool) -> None:
+        """The rules of exit signals: `Killed` by `exit/2` is untrappable; `Normal` never ends who does not trap."""
+        if self.state is State.DEAD:
+            return
+        if isinstance(reason, Killed) and not linked:
+            self.interrupt(KILLED)
+            self._pursue(ENOUGH_CANCELLATIONS)
+        elif self.trap_exit and self.state is not State.STARTING:
+            self.post_signal(Exit(sender, reason))
+        elif not isinstance(reason, Normal) or sender is self:
+            self.interrupt(reason)
+
+    def _pursue(self, left: int) -> None:
+        """Cancel a killed process once a loop pass; if it swallows them all, declare it dead and list it."""
+        if self.state is State.DEAD:
+            return
+        task = self.running_task()
+        if left == 0:
+            self.runtime.zombies[self.pid] = self
+            self.die(KILLED)
+            return
+        if task is not None:
+            task.cancel()
+        self.runtime.loop.call_soon(self._pursue, left - 1)
+
+    # Death
+
+    def die(self, reason: ExitReason) -> None:
+        """Leave the table and tell everybody, in the order of the head of this file. Idempotent."""
+        if self.state is State.DEAD:
+            return
+        queued = self.queued
+        was_started = self.state is not State.STARTING
+        self.state = State.DEAD
+        self.exit_reason = reason
+        callers, self._callers = self._callers, {}
+        for future, request in callers.items():
+            if not future.done():
+                future.set_exception(CallExit(reason, self.label, request))
+                future.exception()  # the caller may be gone; asyncio would complain
+        self.runtime.leave(self)
+        if was_started and is_abnormal(reason) and not isinstance(reason, Killed):
+            uptime_s = self.runtime.clock.monotonic() - self.started_s
+            parent = self.parent.label if self.parent is not None else ""
+            self.runtime.report(Crashed(self.label, reason, parent, queued, uptime_s))
+        self._tell_relations(reason)
+
+    def _tell_relations(self, reason: ExitReason) -> None:
+        links, self._links = self._links, {}
+        monitors, self._monitors = self._monitors, {}
+        callbacks, self._callbacks = self._callbacks, []
+        for other in links:
+            other._links.pop(self, None)
+            other.receive_exit(self, reason, linked=True)
+        for monitor in monitors:
+            if monitor.watcher.state is not State.DEAD:
+                monitor.watcher.post_signal(Down(monitor, self, reason))
+        for callback in callbacks:
+            callback(reason)
