@@ -8,6 +8,7 @@ Files in import order; each imports only those before it:
     process, runtime            signals between processes; the table of them all
     actor, actor_process, start the callbacks one writes; the machinery that runs them; bringing one up
     supervisor, dynamic, task   static trees; children that come and go; supervised coroutines
+    application                 stopping a whole tree in order
     introspect, testing         a snapshot of everything; virtual time
 """
 

@@ -39,6 +39,7 @@ class _Kind(Enum):
     CONTINUE = "handle_continue"
     INIT = "init"
     TERMINATE = "terminate"
+    STOP = "stop"
 
 
 class _Item(NamedTuple):
@@ -75,6 +76,8 @@ class ActorProcess(Process):
         instance.me = self
         instance.runtime = runtime
         super().__init__(runtime, name=name, label=type(instance).__name__, parent=parent)
+        cls = type(instance)
+        self.trap_exit = cls.trap_exit if cls.trap_exit is not None else cls.terminate is not Actor.terminate
 
     # Taking messages
 
@@ -102,6 +105,11 @@ class ActorProcess(Process):
     def post_signal(self, message: Exit | Down) -> None:
         if self.state is not State.DEAD:
             self._mailbox.put_system(_Item(_Kind.INFO, message, None))
+            self._wake()
+
+    def request_stop(self, reason: ExitReason) -> None:
+        if self.state is not State.DEAD:
+            self._mailbox.put_system(_Item(_Kind.STOP, reason, None))
             self._wake()
 
     def flush(self, unwanted: Callable[[Exit | Down], bool]) -> None:
@@ -153,7 +161,9 @@ class ActorProcess(Process):
     def _serve(self, item: _Item) -> None:
         self.reductions += 1
         message = item.message
-        if item.kind is _Kind.INFO and isinstance(message, Exit) and message.sender is self.parent is not None:
+        if item.kind is _Kind.STOP:
+            self._stop(message)
+        elif item.kind is _Kind.INFO and isinstance(message, Exit) and message.sender is self.parent is not None:
             self._stop(message.reason)
         elif item.kind is _Kind.CALL:
             self._invoke(item, message, item.from_)
@@ -243,7 +253,7 @@ class ActorProcess(Process):
                 self._terminated(item.message)
             case _Kind.CALL:
                 self._called(item, result)
-            case _Kind.CAST | _Kind.INFO | _Kind.CONTINUE:
+            case _Kind.CAST | _Kind.INFO | _Kind.CONTINUE | _Kind.STOP:
                 self._proceed(result)
 
     def _initialised(self, result: object) -> None:
@@ -251,7 +261,6 @@ class ActorProcess(Process):
         if started is None or started.done():
             self.die(SHUTDOWN)
         elif result is None or isinstance(result, Continue):
-            self.trap_exit = self._traps()
             self.state = State.RUNNING
             self.runtime.announce(self)
             started.set_result(None)
@@ -262,12 +271,6 @@ class ActorProcess(Process):
             if result is not IGNORE and not isinstance(result, Stop):
                 reason = Custom(("bad_return_value", type(result).__name__))
             self._not_started(IGNORE if result is IGNORE else reason)
-
-    def _traps(self) -> bool:
-        if self.instance is None:
-            return False
-        cls = type(self.instance)
-        return cls.trap_exit if cls.trap_exit is not None else cls.terminate is not Actor.terminate
 
     def _not_started(self, outcome: object) -> None:
         """Dead before the starter learns of it, the link gone: a failed start leaves nothing behind (OTP 26)."""

@@ -146,6 +146,10 @@ class Process(Address):
         """Take a signal as a message, whatever the mailbox bound."""
 
     @abstractmethod
+    def request_stop(self, reason: ExitReason) -> None:
+        """Ask to end with `reason` after what is queued (OTP `gen_server:stop/3`); `terminate` runs, trapping or not."""
+
+    @abstractmethod
     def flush(self, unwanted: Callable[[Exit | Down], bool]) -> None:
         """Forget queued signals."""
 
@@ -250,7 +254,7 @@ class Process(Address):
         if isinstance(reason, Killed) and not linked:
             self.interrupt(KILLED)
             self._pursue(ENOUGH_CANCELLATIONS)
-        elif self.trap_exit and self.state is not State.STARTING:
+        elif self.trap_exit:
             self.post_signal(Exit(sender, reason))
         elif not isinstance(reason, Normal) or sender is self:
             self.interrupt(reason)

@@ -94,6 +94,9 @@ class TaskProcess(Process):
     def post_signal(self, message: Exit | Down) -> None:
         """Nobody would read it."""
 
+    def request_stop(self, reason: ExitReason) -> None:
+        self.interrupt(reason)
+
     def flush(self, unwanted: Callable[[Exit | Down], bool]) -> None:
         """There is nothing to forget."""
 

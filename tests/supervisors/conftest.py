@@ -1,6 +1,7 @@
 """A runtime on virtual time, its reports recorded, for each test of the library."""
 
 import pytest
+
 from supervisors.runtime import Runtime
 from supervisors.testing import Recorder, VirtualClock
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import pytest
+
 from supervisors import (
     IGNORE,
     KILLED,

@@ -1,0 +1,37 @@
+"""The restart window against the algorithm of OTP, written down naively."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from supervisors.intensity import Window
+from supervisors.spec import Restart, Strategy
+from supervisors.strategy import round_of
+
+moments = st.lists(st.floats(min_value=0, max_value=100), max_size=30).map(sorted)
+
+
+@given(moments, st.integers(0, 5), st.floats(min_value=0.1, max_value=50))
+def test_the_window_is_exceeded_exactly_when_too_many_restarts_are_young_enough(times, intensity, period_s):
+    window = Window(intensity, period_s)
+    for index, now in enumerate(times):
+        window = window.add(now)
+        young = [moment for moment in times[: index + 1] if moment >= now - period_s]
+        assert window.exceeded == (len(young) > intensity)
+
+
+@given(st.lists(st.text(min_size=1), min_size=1, unique=True), st.data())
+def test_a_round_is_a_run_of_the_start_order_that_holds_the_failed_child(ids, data):
+    failed = data.draw(st.sampled_from(ids))
+    for strategy in Strategy:
+        members = round_of(strategy, ids, failed)
+        assert failed in members
+        assert [child for child in ids if child in members] == list(members)
+
+
+def test_a_restart_exactly_as_old_as_the_period_still_counts():
+    assert Window(1, 5.0).add(0.0).add(5.0).exceeded
+    assert not Window(1, 5.0).add(0.0).add(5.0001).exceeded
+
+
+def test_restart_types_are_the_three_of_otp():
+    assert {kind.value for kind in Restart} == {"permanent", "transient", "temporary"}
