@@ -116,8 +116,11 @@ class Actor:
         return self.runtime.named(name)
 
     def send_after(self, delay_s: float, message: object) -> Timer:
-        """`message` arrives in `handle_info` after `delay_s`; dropped if this life has ended by then."""
-        return self.runtime.call_later(delay_s, lambda: self.me.post_info(message))
+        """`message` arrives in `handle_info` after `delay_s`; dropped if this life has ended by then.
+
+        What an actor arranges for itself is not subject to the bound of its mailbox.
+        """
+        return self.runtime.call_later(delay_s, lambda: self.me.post_signal(message))
 
     def monitor(self, process: Process) -> Monitor:
         return self.me.monitor(process)
@@ -125,4 +128,4 @@ class Actor:
     def pipe(self, future: "asyncio.Future[Any]", wrap: "Callable[[asyncio.Future[Any]], object]") -> None:
         """When `future` is done, `wrap(future)` arrives in `handle_info`: how to wait without holding up the mailbox."""
         me = self.me
-        future.add_done_callback(lambda done: me.post_info(wrap(done)))
+        future.add_done_callback(lambda done: me.post_signal(wrap(done)))

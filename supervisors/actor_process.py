@@ -83,7 +83,7 @@ class ActorProcess(Process):
 
     def post_call(self, request: object, timeout_s: float | None) -> "asyncio.Future[Any]":
         future = self.expect_reply(request, timeout_s)
-        if not self._mailbox.put(_Item(_Kind.CALL, request, From(future, self.forget_call))):
+        if not self._mailbox.put(_Item(_Kind.CALL, request, From(future, self.forget_call, CURRENT.get()))):
             self.forget_call(future)
             future.cancel()
             raise MailboxFull(self.label, self._mailbox.capacity)
@@ -102,7 +102,7 @@ class ActorProcess(Process):
         self._wake()
         return taken
 
-    def post_signal(self, message: Exit | Down) -> None:
+    def post_signal(self, message: object) -> None:
         if self.state is not State.DEAD:
             self._mailbox.put_system(_Item(_Kind.INFO, message, None))
             self._wake()

@@ -155,7 +155,7 @@ class DynamicSupervisor(Actor):
         if isinstance(outcome, NotStarted):
             self._report(spec, Context.START_ERROR, str(outcome))
             self._restarting += 1
-            self.me.post_info(_TryAgain(spec))
+            self.me.post_signal(_TryAgain(spec))
         return None
 
     def _info(self, process: Process, spec: ChildSpec) -> ChildInfo:

@@ -142,8 +142,8 @@ class Process(Address):
     def post_info(self, message: object) -> bool: ...
 
     @abstractmethod
-    def post_signal(self, message: Exit | Down) -> None:
-        """Take a signal as a message, whatever the mailbox bound."""
+    def post_signal(self, message: object) -> None:
+        """Take a signal, or what the process arranged for itself, as a message: whatever the mailbox bound."""
 
     @abstractmethod
     def request_stop(self, reason: ExitReason) -> None:

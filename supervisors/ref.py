@@ -34,14 +34,21 @@ class Request(Generic[R_co]):
 class From:
     """Where an answer goes: handed to `handle_call`, kept for a deferred reply, used from anywhere, any number of times.
 
-    Only the first reply counts; a caller that gave up or died makes it a no-op.
+    Only the first reply counts; a caller that gave up or died makes it a no-op. `caller` is the calling process, None for
+    code outside of any (OTP's `From` holds the pid for the same purpose: to monitor who is being served).
     """
 
-    __slots__ = ("_forget", "_future")
+    __slots__ = ("_forget", "_future", "caller")
 
-    def __init__(self, future: "asyncio.Future[Any]", forget: "Callable[[asyncio.Future[Any]], None]") -> None:
+    def __init__(
+        self,
+        future: "asyncio.Future[Any]",
+        forget: "Callable[[asyncio.Future[Any]], None]",
+        caller: "Address | None" = None,
+    ) -> None:
         self._future = future
         self._forget = forget
+        self.caller = caller
 
     def reply(self, value: object) -> None:
         future = self._future

@@ -233,7 +233,7 @@ class Supervisor(Actor):
             return True
         self._report(child, Context.START_ERROR, reason)
         child.restarting = True
-        self.me.post_info(_TryAgain(child.spec.id))
+        self.me.post_signal(_TryAgain(child.spec.id))
         return False
 
     # Starting and stopping one

@@ -91,7 +91,7 @@ class TaskProcess(Process):
     def post_info(self, message: object) -> bool:
         return False
 
-    def post_signal(self, message: Exit | Down) -> None:
+    def post_signal(self, message: object) -> None:
         """Nobody would read it."""
 
     def request_stop(self, reason: ExitReason) -> None:

@@ -89,6 +89,13 @@ class Worker(Protocol):
     async def run(self, call: ModelCall) -> ModelReply: ...
 
 
+class SyncFailed(OSError):
+    """The disk could not say that what was written is safe. Final for an open journal: asking again would lie.
+
+    After a failed sync the kernel marks the pages clean; only opening anew tells what is really there.
+    """
+
+
 class Receipt(msgspec.Struct, frozen=True, gc=False):
     """Where a record landed: its dense number in the journal."""
 
@@ -118,6 +125,12 @@ class Journal(Protocol):
     def rewrite(self, records: Sequence[bytes]) -> "asyncio.Future[Receipt]": ...
 
     async def close(self) -> None: ...
+
+
+class WorkerCheck(Protocol):
+    """Whether models can be called at all (the executable is there); cheap enough for every health check."""
+
+    def __call__(self) -> bool: ...
 
 
 class Disk(Protocol):

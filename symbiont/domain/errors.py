@@ -20,6 +20,7 @@ OK, FAILED, USAGE, NOT_FOUND, NOT_ALLOWED, UNREACHABLE, CONFLICT, TIMEOUT, PENDI
 
 MEANINGS: dict[str, Meaning] = {
     # the caller's mistakes
+    "BAD_HTTP": Meaning(400, USAGE),
     "BAD_JSON": Meaning(400, USAGE),
     "WRONG_TYPE": Meaning(400, USAGE),
     "UNKNOWN_FIELD": Meaning(400, USAGE),
@@ -27,6 +28,7 @@ MEANINGS: dict[str, Meaning] = {
     "BAD_VALUE": Meaning(400, USAGE),
     "EMPTY_TASK": Meaning(400, USAGE),
     "UNKNOWN_TIER": Meaning(400, USAGE),
+    "REQUEST_TIMEOUT": Meaning(408, TIMEOUT),
     "TASK_TOO_LONG": Meaning(413, USAGE),
     "BODY_TOO_LARGE": Meaning(413, USAGE),
     "UNSUPPORTED_MEDIA_TYPE": Meaning(415, USAGE),

@@ -80,6 +80,16 @@ class Failure(msgspec.Struct, frozen=True):
     detail: str
 
 
+class OpenCall(msgspec.Struct, frozen=True):
+    """A model call that was begun and not yet settled: what a restart finds of a call that kill -9 cut off."""
+
+    kind: Literal["task", "classify", "judge"]
+    tier: str
+    worker: str
+    model: str
+    began_at: str
+
+
 class NewTask(msgspec.Struct, frozen=True):
     """A request that passed validation, before it has an id."""
 
@@ -93,8 +103,8 @@ class NewTask(msgspec.Struct, frozen=True):
 class Task(msgspec.Struct, frozen=True, omit_defaults=True):
     """A task as the queue knows it. The first four fields are the classic ones of `queue.jsonl`.
 
-    `attempt` numbers the runs (1 = first) and fences them: only the run holding the current number may finish the task.
-    `failures` counts the runs that used up a try; waiting for a limit does not. Times: `created_at`, `finished_at` RFC 3339
+    `attempt` numbers the model calls that tried it (1 = first). `lease` is the attempt its current run began with and fences
+    the runs: only the one that holds it may change the task. `failures` counts used-up tries; waiting for a limit is none. Times: `created_at`, `finished_at` RFC 3339
     UTC; `not_before` epoch seconds.
     """
 
@@ -107,11 +117,14 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True):
     priority: Priority = Priority.NORMAL
     project: str = ""
     attempt: int = 0
+    lease: int = 0
     failures: int = 0
     tier_floor: str | None = None
     not_before: float | None = None
     waiting_for: str | None = None
     classification: Classification | None = None
+    call: OpenCall | None = None
+    cancel_requested: bool = False
     answer: Answer | None = None
     failure: Failure | None = None
     finished_at: str | None = None

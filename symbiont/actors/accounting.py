@@ -1,0 +1,82 @@
+"""From a model call to its line in the ledger: what it cost by our own prices, beside what the worker says. Pure."""
+
+from symbiont.domain.ledger import Entry, preview
+from symbiont.domain.moment import rfc3339_us
+from symbiont.domain.outcome import Done, code_of
+from symbiont.domain.price import PriceTable, usd
+from symbiont.domain.task import OpenCall, Task
+from symbiont.domain.tier import Tier
+from symbiont.domain.usage import Usage
+from symbiont.ports import ModelReply
+
+
+def entry_of(task: Task, call: OpenCall, reply: ModelReply, tier: Tier, prices: PriceTable, now: float) -> Entry:
+    """The line of a call that ended, however it ended."""
+    usage = sum((used.usage for used in reply.usage), Usage())
+    cost_usd, price_table = cost_of(reply, tier, prices)
+    is_done = isinstance(reply.outcome, Done)
+    return Entry(
+        timestamp=rfc3339_us(now),
+        model=tier.name,
+        success=is_done,
+        elapsed_seconds=round(reply.elapsed_s, 3),
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        estimated_cost_usd=cost_usd,
+        prompt_preview=preview(task.task),
+        task_id=task.id,
+        attempt=task.attempt,
+        kind=call.kind,
+        tier=tier.name,
+        model_id=resolved_model(reply),
+        worker=call.worker,
+        cache_read_tokens=usage.cache_read_tokens,
+        cache_write_tokens=usage.cache_write_tokens,
+        reported_cost_usd=reply.reported_cost_usd,
+        price_table=price_table,
+        billing=reply.billing,
+        error_code=None if is_done else code_of(reply.outcome),
+        project=task.project,
+    )
+
+
+def interrupted(task: Task, call: OpenCall, now: float) -> Entry:
+    """The line of a call that a crash of the process cut off: it happened, and nobody knows what it cost."""
+    return Entry(
+        timestamp=rfc3339_us(now),
+        model=call.tier,
+        success=False,
+        elapsed_seconds=0.0,
+        input_tokens=0,
+        output_tokens=0,
+        estimated_cost_usd=None,
+        prompt_preview=preview(task.task),
+        task_id=task.id,
+        attempt=task.attempt,
+        kind=call.kind,
+        tier=call.tier,
+        worker=call.worker,
+        billing="rehearsal" if call.worker == "rehearsal" else "subscription",
+        error_code="INTERRUPTED",
+        project=task.project,
+    )
+
+
+def resolved_model(reply: ModelReply) -> str:
+    """The model that wrote the answer: the one with the most output, for a call may touch several."""
+    return max(reply.usage, key=lambda used: used.usage.output_tokens).model_id if reply.usage else ""
+
+
+def cost_of(reply: ModelReply, tier: Tier, prices: PriceTable) -> tuple[float, str]:
+    """USD and the version of the table it was priced by.
+
+    A model the table does not know is priced as the worker reported it (`reported`), else like its tier's model.
+    """
+    nanos = [prices.cost_nanos(used.model_id, used.usage) for used in reply.usage]
+    known = [amount for amount in nanos if amount is not None]
+    if len(known) == len(nanos):
+        return usd(sum(known)), prices.version
+    if reply.reported_cost_usd is not None:
+        return reply.reported_cost_usd, "reported"
+    stand_in = [prices.cost_nanos(tier.price_model, used.usage) or 0 for used in reply.usage]
+    return usd(sum(stand_in)), f"{prices.version} as {tier.price_model}"

@@ -1,0 +1,357 @@
+"""Who may run what, now: slots of workers, limits in force, and the runs under way.
+
+Guarantees: never more calls of a worker than it has slots; nothing is sent where a limit is in force; after a limit's end one
+probe goes first; limits survive a restart (`limits.jsonl`). A run that ends without having said how gives its slot back and its
+task to the queue. It holds no task: what it forgets in a crash, the queue and the sweep of the heartbeat repair.
+Does not judge outcomes nor talk to models: the run does (`life.py`).
+"""
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from supervisors import NO_REPLY, Actor, Continue, Down, Error, From, MaxChildren, Process, Request, Shutdown, Tasks
+from supervisors.clock import Timer
+from supervisors.exits import ExitReason
+from symbiont.actors import names
+from symbiont.actors.ledger import Refused
+from symbiont.actors.queue import EndWaits, Fail, Get, Stopped, StopRun, Take, WorkIsDue, run_label, runs_in
+from symbiont.domain.lanes import Closed, LaneBook
+from symbiont.domain.outcome import Cancelled, CliMissing, Interrupted, Outcome, Unreachable
+from symbiont.domain.retry import ClosurePolicy, closure_of
+from symbiont.domain.routing import Hold, Route, choose
+from symbiont.domain.task import Failure, Source, Task
+from symbiont.domain.tier import TierTable
+from symbiont.ports import Clock, Journal, Randomness
+
+RUN_SHUTDOWN_S: Final = 15.0
+"""What a run gets to stop its call in order, settle it and put the task back."""
+
+_UNTELLING: Final = (Cancelled, Interrupted, Unreachable, CliMissing)
+"""Outcomes that say nothing about whether the provider would serve this lane."""
+
+_log = structlog.get_logger("symbiont.dispatcher")
+
+
+class Lease(msgspec.Struct, Request[Route | Hold | None], frozen=True):
+    """May I call a model of this tier (or a dearer one if it is closed)? Answered when a slot is free.
+
+    `exact` refuses other tiers. `Hold` says until when everything able is closed; None: no worker serves these tiers.
+    The slot belongs to the calling run until `Returned`, or its end.
+    """
+
+    wanted: str
+    floor: str | None = None
+    exact: bool = False
+
+
+class Outlook(msgspec.Struct, Request[Route | Hold | None], frozen=True):
+    """What a lease for this tier would be answered now; takes no slot."""
+
+    wanted: str
+
+
+class Returned(msgspec.Struct, Request[None], frozen=True):
+    """The call is over: the slot is free, and the outcome may close or open lanes."""
+
+    outcome: Outcome
+
+
+class ReadLimits(msgspec.Struct, Request[tuple[Closed, ...]], frozen=True):
+    """Limits in force or half open."""
+
+
+class Wake(msgspec.Struct, Request[tuple[Closed, ...]], frozen=True):
+    """Lift every limit by hand; answers which."""
+
+
+class Drain(msgspec.Struct, Request[int], frozen=True):
+    """Take nothing new, stop all runs in order; answered when the last has ended, with how many there were."""
+
+
+class _Fill(msgspec.Struct, frozen=True):
+    """The dispatcher's message to itself: a limit ends, or a slot is free."""
+
+
+class _Run(msgspec.Struct):
+    task_id: str
+    lease: int
+    lane: tuple[str, str] | None = None
+
+
+RunTask = Callable[[Task], Coroutine[Any, Any, None]]
+
+
+class Dispatcher(Actor):
+    """`workers`: slots by worker name; `lanes`: (worker, tier) in order of preference; `run` lives a task's life."""
+
+    def __init__(
+        self,
+        *,
+        run: RunTask,
+        workers: Mapping[str, int],
+        lanes: Sequence[tuple[str, str]],
+        tiers: TierTable,
+        journal: Journal,
+        clock: Clock,
+        randomness: Randomness,
+        policy: ClosurePolicy,
+        wake_jitter_s: float,
+        source: Source | None = None,
+    ) -> None:
+        self._run = run
+        self._slots = dict(workers)
+        self._tiers = tiers
+        self._journal = journal
+        self._clock = clock
+        self._randomness = randomness
+        self._policy = policy
+        self._jitter_s = wake_jitter_s
+        self._source: Source | None = source
+        self._book = LaneBook(lanes)
+        self._runs: dict[Process, _Run] = {}
+        self._queueing: list[tuple[Lease, From]] = []
+        self._draining: list[From] | None = None
+        self._drained = 0
+        self._alarm: Timer | None = None
+
+    async def init(self) -> Continue:
+        opened = await self._journal.open()
+        for line in opened.records:
+            limit = msgspec.json.decode(line, type=Closed)
+            if limit.lifted or limit.opens_at > self._clock.wall():
+                self._book.close(limit)
+        return Continue(_Fill())
+
+    async def terminate(self, reason: ExitReason) -> None:
+        await self._journal.close()
+
+    async def handle_continue(self, term: Any) -> None:
+        """Runs that outlived an earlier life of this actor are ours again; then look for work."""
+        for child in await self._tasks.children():
+            found = runs_in([child.id])
+            if found and child.process is not None:
+                task_id, lease = next(iter(found))
+                self._adopt(child.process, _Run(task_id, lease, await self._lane_of(task_id)))
+        await self._fill()
+
+    async def _lane_of(self, task_id: str) -> tuple[str, str] | None:
+        """Where a run that outlived us has a call under way: it holds a slot there."""
+        task = await self.named(names.QUEUE).call(Get(task_id), timeout_s=None)
+        return (task.call.worker, task.call.tier) if isinstance(task, Task) and task.call is not None else None
+
+    # Messages
+
+    def handle_call(self, request: Any, from_: From) -> object:
+        match request:
+            case Lease():
+                return self._lease(request, from_)
+            case Outlook(wanted):
+                return self._decide(Lease(wanted))
+            case Returned(outcome):
+                return self._returned(outcome, from_)
+            case ReadLimits():
+                return self._book.limits
+            case Wake():
+                return self._wake_up()
+            case Drain():
+                return self._drain(from_)
+            case _:
+                return super().handle_call(request, from_)
+
+    def handle_cast(self, message: Any) -> object:
+        match message:
+            case WorkIsDue():
+                return self._fill()
+            case StopRun(task_id):
+                for process, run in self._runs.items():
+                    if run.task_id == task_id:
+                        process.exit(Shutdown("cancelled"))
+                return None
+            case _:
+                return super().handle_cast(message)
+
+    def handle_info(self, message: Any) -> object:
+        match message:
+            case Down(process=process, reason=reason):
+                return self._ended(process, reason)
+            case _Fill():
+                self._alarm = None
+                return self._fill()
+            case _:
+                return super().handle_info(message)
+
+    # Starting runs
+
+    @property
+    def _tasks(self) -> Tasks:
+        return Tasks(self.named(names.TASKS))
+
+    async def _fill(self) -> None:
+        """Take tasks while there is room and a lane is open."""
+        self._serve_leases()
+        while self._draining is None and len(self._runs) < sum(self._slots.values()):
+            if self._book.all_closed(self._clock.wall()) or not await self._start_next():
+                break
+        self._set_alarm()
+
+    async def _start_next(self) -> bool:
+        task = await self.named(names.QUEUE).call(Take(self._source), timeout_s=None)
+        if not isinstance(task, Task):
+            return False
+        run = _Run(task.id, task.lease)
+        label = run_label(task.id, task.lease)
+        try:
+            process = await self._tasks.start_child(partial(self._run, task), label=label, shutdown_s=RUN_SHUTDOWN_S)
+        except MaxChildren as full:
+            _log.warning("no_room_for_a_run", task=task.id, reason=str(full))
+            await self.named(names.QUEUE).call(Stopped(task.id, task.lease), timeout_s=None)
+            return False
+        self._adopt(process, run)
+        return True
+
+    def _adopt(self, process: Process, run: _Run) -> None:
+        self._runs[process] = run
+        self.monitor(process)
+
+    # Leases
+
+    def _lease(self, request: Lease, from_: From) -> object:
+        """A run without a lane asks; whoever is unknown (it outlived us and we it) is taken in."""
+        self._queueing.append((request, from_))
+        self._serve_leases()
+        return NO_REPLY
+
+    def _serve_leases(self) -> None:
+        waiting, self._queueing = self._queueing, []
+        for request, from_ in waiting:
+            answer = self._decide(request)
+            if isinstance(answer, Route):
+                lane = (answer.worker, answer.tier)
+                if not self._has_slot(answer.worker) or self._book.probing(*lane):
+                    self._queueing.append((request, from_))
+                    continue
+                self._grant(from_, lane)
+            from_.reply(answer)
+
+    def _decide(self, request: Lease) -> Route | Hold | None:
+        now = self._clock.wall()
+        lanes = self._book.lanes(now)
+        if request.exact:
+            lanes = tuple(lane for lane in lanes if lane.tier == request.wanted)
+        return choose(request.wanted, lanes, self._tiers, now=now, floor=request.floor)
+
+    def _has_slot(self, worker: str) -> bool:
+        busy = sum(run.lane is not None and run.lane[0] == worker for run in self._runs.values())
+        return busy < self._slots[worker]
+
+    def _grant(self, from_: From, lane: tuple[str, str]) -> None:
+        run = self._run_of(from_)
+        if run is not None:
+            run.lane = lane
+            self._book.send(*lane)
+
+    def _run_of(self, from_: From) -> _Run | None:
+        return self._runs.get(from_.caller) if isinstance(from_.caller, Process) else None
+
+    async def _returned(self, outcome: Outcome, from_: From) -> None:
+        run = self._run_of(from_)
+        if run is None or run.lane is None:
+            return
+        worker, tier = run.lane
+        run.lane = None
+        await self._learn(worker, tier, outcome)
+        self._serve_leases()
+        self._set_alarm()
+
+    # Limits
+
+    async def _learn(self, worker: str, tier: str, outcome: Outcome) -> None:
+        """What the outcome of a call says about its lane."""
+        now = self._clock.wall()
+        strikes = self._book.strike(worker, tier)
+        closure = closure_of(outcome, now=now, strikes=strikes, policy=self._policy)
+        if closure is not None:
+            opens_at = closure.until + self._randomness.uniform(0.0, self._jitter_s)
+            scope = "" if closure.scope == "account" else tier
+            await self._put(Closed(worker, closure.limit, closure.until, opens_at, scope))
+            _log.warning(
+                "lane_closed", worker=worker, tier=scope or "all", limit=closure.limit, for_s=round(opens_at - now, 1)
+            )
+        elif isinstance(outcome, _UNTELLING):
+            self._book.back_unjudged(worker, tier)
+        else:
+            for over in self._book.worked(worker, tier):
+                await self._note(msgspec.structs.replace(over, lifted=True))
+                _log.info("lane_opened", worker=worker, tier=over.tier or "all", limit=over.limit)
+
+    async def _put(self, limit: Closed) -> None:
+        self._book.close(limit)
+        await self._note(limit)
+
+    async def _note(self, limit: Closed) -> None:
+        """A limit that a full disk could not note is in force all the same; only a restart would forget it."""
+        try:
+            await self._journal.append(msgspec.json.encode(limit))
+        except OSError as error:
+            _log.error("limit_not_noted", limit=limit.limit, error=str(error))
+
+    async def _wake_up(self) -> tuple[Closed, ...]:
+        limits = self._book.limits
+        for limit in limits:
+            await self._put(msgspec.structs.replace(limit, lifted=True))
+        self.named(names.QUEUE).cast(EndWaits())
+        await self._fill()
+        return limits
+
+    def _set_alarm(self) -> None:
+        """One timer for the next opening. Capped, because the wall clock may be set, or the machine sleep, meanwhile."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        now = self._clock.wall()
+        moment = self._book.next_opening(now)
+        if moment is not None:
+            self._alarm = self.send_after(min(moment - now, 60.0), _Fill())
+
+    # Ends
+
+    async def _ended(self, process: Process, reason: ExitReason) -> None:
+        run = self._runs.pop(process, None)
+        if run is None:
+            return
+        if run.lane is not None:
+            self._book.back_unjudged(*run.lane)
+        self._queueing = [(lease, from_) for lease, from_ in self._queueing if from_.caller is not process]
+        await self._hand_back(run, reason)
+        self._answer_drain()
+        await self._fill()
+
+    async def _hand_back(self, run: _Run, reason: ExitReason) -> None:
+        """Harmless if the run had finished its task: the queue calls it stale."""
+        queue = self.named(names.QUEUE)
+        if isinstance(reason, Error):
+            failure = Failure("INTERNAL", f"the run of this task crashed: {reason}"[:500])
+            answer = await queue.call(Fail(run.task_id, run.lease, failure), timeout_s=None)
+        else:
+            answer = await queue.call(Stopped(run.task_id, run.lease), timeout_s=None)
+        if isinstance(answer, Refused):
+            _log.error("task_not_handed_back", task=run.task_id, reason=answer.reason)
+
+    def _drain(self, from_: From) -> object:
+        if self._draining is None:
+            self._draining = []
+            self._drained = len(self._runs)
+            for process in self._runs:
+                process.exit(Shutdown("draining"))
+        self._draining.append(from_)
+        self._answer_drain()
+        return NO_REPLY
+
+    def _answer_drain(self) -> None:
+        if self._draining and not self._runs:
+            for from_ in self._draining:
+                from_.reply(self._drained)

@@ -1,0 +1,333 @@
+"""The life of a task, from its lease to its end, as one run under the task supervisor:
+
+    classify → choose a lane → begin (on disk) → call the model → settle (ledger, on disk) → judge → finish, wait, or go on
+
+Guarantees: no model is called before the queue has written that it will be; no answer before the call is in the ledger; what a
+call cost is settled however the call ended, also when the run is being stopped. An actor that is being restarted is waited for.
+Outcomes are values; an exception here is a bug, ends the run and fails the task as `INTERNAL`.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final, TypeVar, assert_never
+
+import msgspec
+import structlog
+
+from supervisors import CallExit, Request, Runtime
+from symbiont.actors import names
+from symbiont.actors.accounting import entry_of
+from symbiont.actors.dispatcher import Lease, Outlook, Returned
+from symbiont.actors.ledger import Append, Refused
+from symbiont.actors.queue import Begin, Complete, Fail, Postpone, Stopped
+from symbiont.config.schema import Config
+from symbiont.domain.classify import classifier_prompt, classifier_schema, classifier_system, read_classification
+from symbiont.domain.heuristic import classify_by_rules
+from symbiont.domain.ledger import Entry
+from symbiont.domain.moment import rfc3339
+from symbiont.domain.outcome import (
+    Cancelled,
+    CliMissing,
+    Done,
+    NoCredit,
+    Outcome,
+    Overloaded,
+    RateLimited,
+    Unauthorised,
+    Unreachable,
+    UsageLimited,
+    code_of,
+    detail_of,
+)
+from symbiont.domain.price import PriceTable
+from symbiont.domain.retry import Accept, Escalate, GiveUp, Reroute, RetryHere, RetryPolicy, Stop, decide
+from symbiont.domain.routing import Hold, Route, wanted_tier
+from symbiont.domain.task import Answer, Classification, Failure, OpenCall, Task
+from symbiont.domain.tier import TierTable
+from symbiont.ports import Clock, ModelCall, ModelReply, Worker
+
+TASK_SYSTEM: Final = "Do the task. Answer with the result alone."
+RESTART_PATIENCE_S: Final = 60.0
+REFUSAL_PAUSE_S: Final = 1.0
+
+R = TypeVar("R")
+
+_log = structlog.get_logger("symbiont.life")
+
+
+class World(msgspec.Struct, frozen=True):
+    """Everything a run needs of its surroundings. `classifies`: the names of workers that can classify."""
+
+    runtime: Runtime
+    workers: Mapping[str, Worker]
+    classifies: frozenset[str]
+    tiers: TierTable
+    prices: PriceTable
+    config: Config
+    clock: Clock
+
+
+class LostLease(Exception):
+    """The task has another run by now, or none: whatever this one has to say about it does not count."""
+
+
+class Life:
+    """One run of one task. `task` is the queue's latest word on it."""
+
+    def __init__(self, task: Task, world: World) -> None:
+        self.task = task
+        self.world = world
+        self._called = False
+
+    async def run(self) -> None:
+        """Live it. Returns when the task is finished, put back, or no longer ours."""
+        try:
+            classification = await self._classified()
+            if classification is not None:
+                await self._work(classification)
+        except LostLease:
+            _log.info("lease_lost", task=self.task.id, attempt=self.task.attempt)
+
+    # Classify
+
+    async def _classified(self) -> Classification | None:
+        """The classification, None if the task was finished or put back on the way to it."""
+        task, world = self.task, self.world
+        if task.classification is not None:
+            return task.classification
+        if task.force_tier is not None:
+            return Classification(task.force_tier, "high", "the caller chose the tier", "general", "forced")
+        if not world.classifies:
+            return classify_by_rules(task.task, world.tiers)
+        lane = await self._lease(Lease(world.config.routing.classifier_tier, exact=True))
+        if not isinstance(lane, Route):
+            return await self._classified_without_model(lane)
+        reply = await self._call(lane, self._classifier_call(lane))
+        return await self._read(reply.outcome)
+
+    async def _classified_without_model(self, lane: Hold | None) -> Classification | None:
+        """The classifier's lane is closed. If all are, the task waits unclassified; if only that one, rules decide."""
+        if isinstance(lane, Hold):
+            outlook = await self._ask(names.DISPATCHER, Outlook(self.world.tiers.tiers[0].name))
+            if isinstance(outlook, Hold):
+                await self._wait(outlook)
+                return None
+        return classify_by_rules(self.task.task, self.world.tiers)
+
+    async def _read(self, outcome: Outcome) -> Classification | None:
+        world = self.world
+        match outcome:
+            case Done(text, structured):
+                read = read_classification(structured, text, world.tiers)
+                return read if isinstance(read, Classification) else self._default(read)
+            case Cancelled():
+                await self._ask(names.QUEUE, Stopped(self.task.id, self.task.lease))
+                return None
+            case Unauthorised() | NoCredit() | CliMissing():
+                await self._fail(outcome)
+                return None
+            case UsageLimited(scope="account"):
+                return await self._classified()
+            case UsageLimited() | RateLimited() | Unreachable() | Overloaded():
+                return classify_by_rules(self.task.task, world.tiers)
+            case _:
+                return self._default(f"{code_of(outcome)} {detail_of(outcome)}".strip())
+
+    def _default(self, why: str) -> Classification:
+        tier = self.world.config.dispatch.default_tier
+        return Classification(tier, "low", f"classification failed: {why}"[:300], "general", "default")
+
+    def _classifier_call(self, lane: Route) -> ModelCall:
+        routing, tiers = self.world.config.routing, self.world.tiers
+        return ModelCall(
+            task_id=self.task.id,
+            attempt=self.task.attempt,
+            kind="classify",
+            tier=lane.tier,
+            model=tiers[lane.tier].model,
+            prompt=classifier_prompt(self.task.task, routing.classify_chars),
+            system=classifier_system(tiers),
+            schema=classifier_schema(tiers),
+            timeout_s=routing.classify_timeout_s,
+            idle_timeout_s=routing.classify_timeout_s,
+            frugal=True,
+        )
+
+    # Work
+
+    async def _work(self, classification: Classification) -> None:
+        """Calls until the task is finished or has to wait; every pass is a model call or the end."""
+        wanted = wanted_tier(classification, self.world.tiers, self.world.config.routing.low_confidence)
+        floor, failures = self.task.tier_floor, self.task.failures
+        while True:
+            lane = await self._lease(Lease(wanted, floor))
+            if not isinstance(lane, Route):
+                return await self._wait(lane, classification)
+            reply = await self._call(lane, self._task_call(lane), classification, floor, failures)
+            decision = decide(
+                reply.outcome,
+                failures=failures,
+                can_escalate=self.world.tiers.next_above(lane.tier) is not None,
+                policy=self._retry_policy(),
+            )
+            match decision:
+                case Accept():
+                    return await self._complete(lane, reply)
+                case Reroute():
+                    continue
+                case Escalate():
+                    above = self.world.tiers.next_above(lane.tier)
+                    floor, failures = above.name if above else floor, failures + 1
+                case RetryHere(after_s):
+                    return await self._back_off(after_s, reply.outcome, failures + 1, classification)
+                case GiveUp():
+                    return await self._fail(reply.outcome)
+                case Stop():
+                    return await self._tell(Stopped(self.task.id, self.task.lease))
+                case _:
+                    assert_never(decision)
+
+    def _retry_policy(self) -> RetryPolicy:
+        dispatch = self.world.config.dispatch
+        return RetryPolicy(dispatch.max_attempts, dispatch.backoff_base_s, dispatch.backoff_max_s)
+
+    def _task_call(self, lane: Route) -> ModelCall:
+        dispatch = self.world.config.dispatch
+        return ModelCall(
+            task_id=self.task.id,
+            attempt=self.task.attempt,
+            kind="task",
+            tier=lane.tier,
+            model=self.world.tiers[lane.tier].model,
+            prompt=self.task.task,
+            system=TASK_SYSTEM,
+            timeout_s=dispatch.timeout_s,
+            idle_timeout_s=dispatch.idle_timeout_s,
+        )
+
+    # One call
+
+    async def _lease(self, lease: Lease) -> Route | Hold | None:
+        return await self._ask(names.DISPATCHER, lease)
+
+    async def _give_back(self, outcome: Outcome) -> None:
+        await self._ask(names.DISPATCHER, Returned(outcome))
+
+    async def _call(
+        self,
+        lane: Route,
+        call: ModelCall,
+        classification: Classification | None = None,
+        floor: str | None = None,
+        failures: int | None = None,
+    ) -> ModelReply:
+        """Write down that it begins, make it, settle it, give the slot back: in this order, whatever happens."""
+        now = self.world.clock.wall()
+        opened = OpenCall(call.kind, lane.tier, lane.worker, call.model, rfc3339(now))
+        used_up = self.task.failures if failures is None else failures
+        anew = call.kind == "task" and self._called
+        begin = Begin(self.task.id, self.task.lease, opened, classification, floor, used_up, anew)
+        self.task = await self._advance(begin)
+        self._called = self._called or call.kind == "task"
+        reply = await self.world.workers[lane.worker].run(msgspec.structs.replace(call, attempt=self.task.attempt))
+        tier = self.world.tiers[lane.tier]
+        entry = entry_of(self.task, opened, reply, tier, self.world.prices, self.world.clock.wall())
+        await self._settle(entry)
+        await self._give_back(reply.outcome)
+        _log.info(
+            "model_called",
+            task=self.task.id,
+            attempt=self.task.attempt,
+            kind=call.kind,
+            tier=lane.tier,
+            worker=lane.worker,
+            rule=lane.rule,
+            outcome=code_of(reply.outcome),
+            cost_usd=entry.estimated_cost_usd,
+        )
+        return reply
+
+    async def _settle(self, entry: Entry) -> None:
+        await self._ask(names.LEDGER, Append(entry))
+
+    # Ends of a run
+
+    async def _complete(self, lane: Route, reply: ModelReply) -> None:
+        outcome, world = reply.outcome, self.world
+        text = outcome.text if isinstance(outcome, Done) else ""
+        opened = self.task.call or OpenCall("task", lane.tier, lane.worker, "", "")
+        entry = entry_of(self.task, opened, reply, world.tiers[lane.tier], world.prices, world.clock.wall())
+        answer = Answer(
+            text=text,
+            tier=lane.tier,
+            model_id=entry.model_id,
+            worker=lane.worker,
+            billing=reply.billing,
+            elapsed_seconds=entry.elapsed_seconds,
+            input_tokens=entry.input_tokens,
+            output_tokens=entry.output_tokens,
+            estimated_cost_usd=entry.estimated_cost_usd or 0.0,
+            timestamp=rfc3339(world.clock.wall()),
+        )
+        await self._tell(Complete(self.task.id, self.task.lease, answer))
+
+    async def _fail(self, outcome: Outcome) -> None:
+        failure = Failure(code_of(outcome), detail_of(outcome))
+        await self._tell(Fail(self.task.id, self.task.lease, failure))
+
+    async def _back_off(self, after_s: float, outcome: Outcome, failures: int, classification: Classification) -> None:
+        """Another try later; this one is used up."""
+        moment = self.world.clock.wall() + after_s
+        reason = f"another try after {code_of(outcome)}"
+        failure = Failure(code_of(outcome), detail_of(outcome))
+        task = self.task
+        await self._tell(Postpone(task.id, task.lease, moment, reason, failures, failure, classification))
+
+    async def _wait(self, hold: Hold | None, classification: Classification | None = None) -> None:
+        """Until the limit ends; no try is used up. Without any lane at all the task fails."""
+        task = self.task
+        if hold is None:
+            failure = Failure("BAD_REQUEST", "no worker serves the tier this task needs")
+            await self._tell(Fail(task.id, task.lease, failure))
+            return
+        until = hold.until or self.world.clock.wall() + self.world.config.limits.unknown_reset_s
+        reason = f"limit {hold.limit}"
+        await self._tell(Postpone(task.id, task.lease, until, reason, task.failures, None, classification))
+
+    # Talking to actors
+
+    async def _tell(self, message: "Complete | Fail | Postpone | Stopped") -> None:
+        self.task = await self._advance(message)
+
+    async def _advance(self, message: "Begin | Complete | Fail | Postpone | Stopped") -> Task:
+        answer = await self._ask(names.QUEUE, message)
+        if isinstance(answer, Task):
+            return answer
+        raise LostLease(self.task.id)
+
+    async def _ask(self, name: str, request: Request[R]) -> R:
+        """Ask until there is an answer: an actor that is being restarted is waited for, a full disk too.
+
+        All these requests are safe to repeat: the ledger knows a call it has, the queue a number that has passed.
+        """
+        while True:
+            try:
+                answer = await self.world.runtime.named(name).call(request, timeout_s=None)
+            except CallExit:
+                if not await self.world.runtime.await_name(name, RESTART_PATIENCE_S):
+                    raise
+                continue
+            if not isinstance(answer, Refused):
+                return answer
+            _log.error("storage_refused", task=self.task.id, actor=name, reason=answer.reason)
+            await pause(self.world.runtime, REFUSAL_PAUSE_S)
+
+
+async def pause(runtime: Runtime, delay_s: float) -> None:
+    """Sleep on the clock of the runtime, so that virtual time covers it."""
+    future: asyncio.Future[None] = runtime.loop.create_future()
+    timer = runtime.call_later(delay_s, lambda: future.done() or future.set_result(None))
+    try:
+        await future
+    finally:
+        timer.cancel()

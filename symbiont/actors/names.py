@@ -1,0 +1,10 @@
+"""The names processes are registered under; how actors address one another."""
+
+from typing import Final
+
+TASKS: Final = "task_supervisor"
+LEDGER: Final = "ledger"
+QUEUE: Final = "queue"
+DISPATCHER: Final = "dispatcher"
+HEARTBEAT: Final = "heartbeat"
+HTTP_SERVER: Final = "http_server"

@@ -1,0 +1,70 @@
+"""The journal port on a file: append-only JSON lines, durable before they are acknowledged.
+
+Guarantees: what `ports.Journal` promises, with one sync for all records that arrived during the one before (see
+`journal_writer`), and recovery from any kind of stop (see `journal_recovery`). The loop never waits for the disk.
+Does not guard the file against other processes: that is the lock of the data directory.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from symbiont.adapters.file_ops import FileOps
+from symbiont.adapters.journal_errors import JournalClosed
+from symbiont.adapters.journal_file import JournalFile
+from symbiont.adapters.journal_format import checked, refuse_rewrite_of_chain
+from symbiont.adapters.journal_receipts import refused
+from symbiont.adapters.journal_writer import JournalWriter
+from symbiont.ports import Opened, Receipt
+
+
+class FileJournal:
+    """A journal in the file `path`; its directory is created if need be.
+
+    `chained` adds `seq`, `batch` and `hash` to each record and forbids `rewrite`. `max_pending` bounds the records that
+    wait for the disk; one more fails with `JournalFull`. `files` stands for the disk.
+    """
+
+    def __init__(self, path: Path, *, chained: bool, max_pending: int = 100_000, files: FileOps | None = None) -> None:
+        self._path = path
+        self._chained = chained
+        self._max_pending = max_pending
+        self._files = files or FileOps()
+        self._writer: JournalWriter | None = None
+
+    async def open(self) -> Opened:
+        """Recover and read, in a thread. A journal still open is closed first.
+
+        Raises `SymbiontError("DATA_CORRUPT")` when durable records are damaged, `OSError` when the disk refuses.
+        """
+        await self.close()
+        file = JournalFile(self._path, chained=self._chained, files=self._files)
+        self._writer = JournalWriter(self._path, file, max_pending=self._max_pending)
+        return await self._writer.start()
+
+    def append(self, record: bytes) -> "asyncio.Future[Receipt]":
+        """One JSON object without a newline, else `ValueError`. The future fails with `OSError`, also when not open.
+
+        Dropping or cancelling the future does not take the record back.
+        """
+        valid = checked(record)
+        return refused(JournalClosed(self._path)) if self._writer is None else self._writer.append(valid)
+
+    def rewrite(self, records: Sequence[bytes]) -> "asyncio.Future[Receipt]":
+        """Replace all records, in order with the appends before and after; the receipt counts the records.
+
+        Raises `ValueError` for a record that `append` would not take and for a chained journal.
+        """
+        refuse_rewrite_of_chain(self._path, chained=self._chained)
+        valid = [checked(record) for record in records]
+        return refused(JournalClosed(self._path)) if self._writer is None else self._writer.rewrite(valid)
+
+    async def close(self) -> None:
+        """Write what is queued, release the file. Closing twice, or before `open`, does nothing."""
+        writer = self._writer
+        if writer is None:
+            return
+        writer.stop()
+        await asyncio.to_thread(writer.join)
+        if self._writer is writer:
+            self._writer = None

@@ -1,0 +1,171 @@
+"""The thread that writes a journal file, and the group commit between it and an event loop.
+
+How it works. Appenders on the loop put records into a queue and get a future each. The thread takes whatever arrived while
+it was busy with the previous sync, makes it durable in one write and one sync, and then hands the whole batch back to the
+loop in one call. So the loop never waits for the disk, the disk is never idle while there is work, and the cost of a sync
+and of waking the loop is shared by all that wait. No timer delays a lone record.
+
+Guarantees: results come in the order of submission; each record submitted before `stop` is written or refused, whether or
+not anybody still waits for it; a bug in here fails every waiter instead of leaving it hanging. Recovery runs in the same
+thread, so two users of one file follow one another even when the first was cancelled in the middle.
+
+Locking: `_condition` guards the queue and the two counters shared with the loop. Futures are touched by the loop alone,
+the file by the thread alone.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from threading import Condition, Thread
+from typing import NamedTuple
+
+from symbiont.adapters.journal_errors import JournalClosed, JournalFull
+from symbiont.adapters.journal_file import JournalFile
+from symbiont.adapters.journal_format import MAX_BATCH_BYTES
+from symbiont.adapters.journal_receipts import acknowledge, refuse, refused, resolve
+from symbiont.ports import Opened, Receipt
+
+
+class _Append(NamedTuple):
+    record: bytes
+    receipt: asyncio.Future[Receipt]
+
+
+class _Rewrite(NamedTuple):
+    records: Sequence[bytes]
+    receipt: asyncio.Future[Receipt]
+
+
+class JournalWriter:
+    """Owns `file` and its thread from `start` until `join` returns. Methods but `join` belong to the loop's thread."""
+
+    def __init__(self, path: Path, file: JournalFile, *, max_pending: int) -> None:
+        self._path = path
+        self._file = file
+        self._max_pending = max_pending
+        self._loop = asyncio.get_running_loop()
+        self._opened: asyncio.Future[Opened] = self._loop.create_future()
+        self._condition = Condition()
+        self._queue: deque[_Append | _Rewrite] = deque()
+        self._waiting = 0
+        self._stopping = False
+        self._thread = Thread(target=self._run, name=f"journal {path.name}", daemon=True)
+
+    def start(self) -> "asyncio.Future[Opened]":
+        """Recover the file, then serve. Fails with what `JournalFile.open` raises; nothing is served then."""
+        self._thread.start()
+        return self._opened
+
+    def append(self, record: bytes) -> "asyncio.Future[Receipt]":
+        return self._submit(_Append(record, self._loop.create_future()))
+
+    def rewrite(self, records: Sequence[bytes]) -> "asyncio.Future[Receipt]":
+        return self._submit(_Rewrite(records, self._loop.create_future()))
+
+    def stop(self) -> None:
+        """Take nothing more, write what is queued, close the file."""
+        with self._condition:
+            self._stopping = True
+            self._condition.notify()
+
+    def join(self) -> None:
+        """Block until the thread has ended."""
+        self._thread.join()
+
+    def _submit(self, work: _Append | _Rewrite) -> "asyncio.Future[Receipt]":
+        with self._condition:
+            refusal = self._refusal()
+            if refusal is None:
+                self._queue.append(work)
+                self._waiting += 1
+                self._condition.notify()
+        return work.receipt if refusal is None else refused(refusal)
+
+    def _refusal(self) -> OSError | None:
+        if self._stopping:
+            return JournalClosed(self._path)
+        if self._waiting >= self._max_pending:
+            return JournalFull(self._path, self._max_pending)
+        return None
+
+    # The thread
+
+    def _run(self) -> None:
+        try:
+            if self._open():
+                self._serve()
+        finally:
+            # nothing is left here after an orderly stop; after a bug nobody may wait forever
+            self.stop()
+            while (batch := self._take()) is not None:
+                self._refuse(batch, JournalClosed(self._path))
+            self._file.close()
+
+    def _open(self) -> bool:
+        try:
+            opened = self._file.open()
+        except Exception as error:  # noqa: BLE001 — it reaches the caller of open(), who waits for it
+            self._tell(refuse, [self._opened], error)
+            return False
+        self._tell(resolve, self._opened, opened)
+        return True
+
+    def _serve(self) -> None:
+        while (batch := self._take()) is not None:
+            try:
+                first = self._write(batch)
+            except OSError as error:
+                self._refuse(batch, error)
+            except BaseException:
+                self._refuse(batch, JournalClosed(self._path))
+                raise
+            else:
+                self._release(batch)
+                self._tell(acknowledge, _receipts(batch), first)
+
+    def _take(self) -> "list[_Append] | _Rewrite | None":
+        """The next batch: a replacement alone, or the records before the next one; None when stopped and drained."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._queue or self._stopping)
+            if not self._queue:
+                return None
+            work = self._queue[0]
+            if isinstance(work, _Append):
+                return self._take_records()
+            self._queue.popleft()
+            return work
+
+    def _take_records(self) -> list[_Append]:
+        batch: list[_Append] = []
+        size = 0
+        while self._queue and size < MAX_BATCH_BYTES and isinstance(work := self._queue[0], _Append):
+            batch.append(work)
+            size += len(work.record) + 1
+            self._queue.popleft()
+        return batch
+
+    def _write(self, batch: list[_Append] | _Rewrite) -> int:
+        """Make it durable; returns the number for its first receipt."""
+        if isinstance(batch, _Rewrite):
+            return self._file.rewrite(batch.records)
+        return self._file.append([work.record for work in batch])
+
+    def _refuse(self, batch: list[_Append] | _Rewrite, error: OSError) -> None:
+        self._release(batch)
+        self._tell(refuse, _receipts(batch), error)
+
+    def _release(self, batch: list[_Append] | _Rewrite) -> None:
+        with self._condition:
+            self._waiting -= len(_receipts(batch))
+
+    def _tell(self, callback: Callable[..., None], *args: object) -> None:
+        """Run a callback on the loop. A closed loop has nobody left to tell; the thread then ends with its queue."""
+        try:
+            self._loop.call_soon_threadsafe(callback, *args)
+        except RuntimeError:
+            self.stop()
+
+
+def _receipts(batch: list[_Append] | _Rewrite) -> list[asyncio.Future[Receipt]]:
+    return [batch.receipt] if isinstance(batch, _Rewrite) else [work.receipt for work in batch]

@@ -1,0 +1,222 @@
+"""Loads the configuration: defaults < TOML file < environment < flags, each value with where it came from.
+
+Guarantees: what comes back is valid as a whole (the tiers that settings name exist, the address is loopback); a key that
+nobody set is told apart from one set to its default; every refusal is `SymbiontError("CONFIG_INVALID")` naming source, key,
+value and what was expected. Variables that look like settings but are none become warnings, for others share the prefix.
+Reads the environment and one file; writes nothing and creates nothing.
+"""
+
+import ipaddress
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TypeGuard, cast
+
+import msgspec
+import platformdirs
+
+from symbiont.config.builtin import read_toml, tier_table
+from symbiont.config.keys import CLASSIC_VARIABLES, PREFIX, catalogue, closest, invalid, sections, unknown
+from symbiont.config.schema import Config
+from symbiont.domain.tier import Tier
+
+FILE_VARIABLE = "SYMBIONT_CONFIG"
+FILE_NAME = "symbiont.toml"
+_PATH_KEYS = ("data_dir", "prices_file")
+
+_Table = dict[str, object]
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """A valid configuration; `provenance` per dotted key (`default`, `file /x/y.toml`, `environment SYMBIONT_PORT`, `flag`).
+
+    `path` is the file that was read, None if there is none; `warnings` are sentences to log once.
+    """
+
+    config: Config
+    provenance: dict[str, str]
+    path: Path | None
+    warnings: tuple[str, ...] = ()
+
+
+class _Setting(msgspec.Struct, frozen=True):
+    key: str
+    value: object
+    provenance: str
+
+
+def load(
+    path: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    flags: Mapping[str, object] | None = None,
+) -> Loaded:
+    """The configuration in force.
+
+    The file is `path`, else the one SYMBIONT_CONFIG names, else `symbiont.toml` in the user's configuration directory if
+    it exists. `env` None means the environment of the process. `flags` maps dotted keys to values; None and
+    `msgspec.UNSET` mean "not given".
+    """
+    environment = os.environ if env is None else env
+    file = _file(path, environment)
+    written, tiers = ([], ()) if file is None else _from_file(file)
+    layers = [*written, *_from_environment(environment), *_from_flags(flags or {})]
+    provenance = dict.fromkeys(catalogue(), "default") | {setting.key: setting.provenance for setting in layers}
+    provenance["tiers"] = f"file {file}" if tiers else "default"
+    config = _config({setting.key: setting.value for setting in layers}, tiers)
+    _check_host(config, provenance)
+    _check_tiers(config, provenance)
+    return Loaded(config, provenance, file, tuple(_warnings(environment)))
+
+
+def _file(path: Path | None, env: Mapping[str, str]) -> Path | None:
+    if path is not None:
+        return path
+    if env.get(FILE_VARIABLE):
+        return Path(env[FILE_VARIABLE]).expanduser()
+    usual = platformdirs.user_config_path("symbiont") / FILE_NAME
+    return usual if usual.is_file() else None
+
+
+def _from_file(file: Path) -> tuple[list[_Setting], tuple[Tier, ...]]:
+    document = read_toml(file)
+    tiers = _tiers(document.pop("tiers", []), str(file))
+    return [_file_setting(name, value, file) for name, value in _flat(document, str(file))], tiers
+
+
+def _flat(document: _Table, source: str) -> Iterator[tuple[str, object]]:
+    for name, value in document.items():
+        if name in sections():
+            if not _is_table(value):
+                raise invalid(source, name, f"a table ([{name}])", value)
+            for key, inner in value.items():
+                yield f"{name}.{key}", inner
+        elif _is_table(value) and name not in catalogue():
+            raise unknown(source, "section", name, [*sections(), "tiers"])
+        else:
+            yield name, value
+
+
+def _is_table(value: object) -> TypeGuard[_Table]:
+    return isinstance(value, dict)
+
+
+def _file_setting(name: str, value: object, file: Path) -> _Setting:
+    key = catalogue().get(name)
+    if key is None:
+        raise unknown(str(file), "key", name, catalogue())
+    read = key.read(value, str(file), strict=True)
+    if name in _PATH_KEYS and isinstance(read, str) and read:
+        # a service starts in /, so a relative path in a file can only mean: beside the file
+        read = str(file.parent.absolute() / Path(read).expanduser())
+    return _Setting(name, read, f"file {file}")
+
+
+def _from_environment(env: Mapping[str, str]) -> Iterator[_Setting]:
+    for variable, name in _variables().items():
+        text = env.get(variable, "").strip()
+        if text:
+            read = catalogue()[name].read(text, variable, strict=False)
+            yield _Setting(name, read, f"environment {variable}")
+
+
+def _variables() -> dict[str, str]:
+    """Variable → key, the classic names first so that the long ones overrule them."""
+    return {**CLASSIC_VARIABLES, **{key.variable: key.name for key in catalogue().values()}}
+
+
+def _from_flags(flags: Mapping[str, object]) -> Iterator[_Setting]:
+    for name, value in flags.items():
+        if value is None or value is msgspec.UNSET:
+            continue
+        key = catalogue().get(name)
+        if key is None:
+            raise unknown("command line", "key", name, catalogue())
+        yield _Setting(name, key.read(value, "command line", strict=not isinstance(value, str)), "flag")
+
+
+def _config(values: Mapping[str, object], tiers: tuple[Tier, ...]) -> Config:
+    tree: dict[str, object] = {"tiers": tiers}
+    for name, value in values.items():
+        section, _, key = name.rpartition(".")
+        holder = cast("_Table", tree.setdefault(section, {})) if section else tree
+        holder[key] = value
+    return msgspec.convert(tree, Config)
+
+
+def _tiers(rows: object, source: str) -> tuple[Tier, ...]:
+    if not isinstance(rows, list):
+        raise invalid(source, "tiers", "tables ([[tiers]])", rows)
+    return tuple(_tier(row, number, source) for number, row in enumerate(cast("list[object]", rows), start=1))
+
+
+def _tier(row: object, number: int, source: str) -> Tier:
+    place = f"tiers[{number}]"
+    names = [f"{place}.{name}" for name in Tier.__struct_fields__]
+    for name in row if _is_table(row) else ():
+        if f"{place}.{name}" not in names:
+            raise unknown(source, "key", f"{place}.{name}", names)
+    try:
+        tier = msgspec.convert(row, Tier)
+    except msgspec.ValidationError as error:
+        raise invalid(source, place, f"a tier ({error})", row) from error
+    _check_tier(tier, place, source)
+    return tier
+
+
+def _check_tier(tier: Tier, place: str, source: str) -> None:
+    if not tier.name.replace("-", "_").isidentifier():
+        raise invalid(source, f"{place}.name", "a word of letters, digits, - and _", tier.name)
+    if tier.rank < 1:
+        raise invalid(source, f"{place}.rank", "an integer >= 1", tier.rank)
+    if tier.context_tokens < 1:
+        raise invalid(source, f"{place}.context_tokens", "an integer >= 1", tier.context_tokens)
+    if not 0 <= tier.planning_cost_usd < float("inf"):
+        raise invalid(source, f"{place}.planning_cost_usd", "a number >= 0", tier.planning_cost_usd)
+
+
+def _check_tiers(config: Config, provenance: Mapping[str, str]) -> None:
+    table = tier_table(config)
+    for field, values in (("name", table.names), ("rank", [tier.rank for tier in table.tiers])):
+        twice = next((value for value in values if list(values).count(value) > 1), None)
+        if twice is not None:
+            raise invalid(_source(provenance["tiers"]), f"{field} of every tier", "unique", twice)
+    for key, name in (
+        ("dispatch.default_tier", config.dispatch.default_tier),
+        ("routing.classifier_tier", config.routing.classifier_tier),
+    ):
+        if table.get(name) is None:
+            meant = closest(name, table.names) or table.names[0]
+            hint = f'{key.rpartition(".")[2]} = "{meant}" in [{key.partition(".")[0]}]'
+            raise invalid(_source(provenance[key]), key, f"one of {', '.join(table.names)}", name, hint=hint)
+
+
+def _check_host(config: Config, provenance: Mapping[str, str]) -> None:
+    host = config.server.host
+    if not _is_loopback(host):
+        expected = "a loopback address (127.0.0.1, ::1 or localhost), for there are no API keys yet"
+        hint = 'host = "127.0.0.1" in [server]; from elsewhere: ssh -L 8111:127.0.0.1:8111 THIS_MACHINE'
+        raise invalid(_source(provenance["server.host"]), "server.host", expected, host, hint=hint)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _source(provenance: str) -> str:
+    """What an error names: `file /x/y.toml` → `/x/y.toml`."""
+    return provenance.removeprefix("file ").removeprefix("environment ")
+
+
+def _warnings(env: Mapping[str, str]) -> Iterator[str]:
+    known = [*_variables(), FILE_VARIABLE]
+    prefixes = tuple(f"{PREFIX}{section.upper()}_" for section in sections())
+    for variable in sorted(env):
+        if not variable.startswith(PREFIX) or variable in known:
+            continue
+        # only what follows the common prefix tells names apart
+        meant = closest(variable.removeprefix(PREFIX), [name.removeprefix(PREFIX) for name in known])
+        if meant or variable.startswith(prefixes):
+            yield f"unknown variable {variable} is ignored" + (f"; did you mean {PREFIX}{meant}?" if meant else "")

@@ -1,0 +1,151 @@
+"""Every setting: its effect, its default, its trade-off. Values only; where they come from is `load.py`.
+
+Units stand in the names: `_s` seconds, `_usd`, `_bytes`, `_chars`.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from symbiont.domain.tier import Tier
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Positive = Annotated[float, Meta(gt=0)]
+NotNegative = Annotated[float, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=1)]
+Bytes = Annotated[int, Meta(ge=1)]
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base: unknown keys are errors."""
+
+
+class Server(_Section, frozen=True):
+    """Where the API listens and how much it takes."""
+
+    host: str = "127.0.0.1"
+    """Address to bind. Anything but loopback is refused until API keys exist."""
+
+    port: Port = 8111
+    """TCP port; 0 picks a free one (the banner and `server.json` in the data directory tell which)."""
+
+    max_body_bytes: Bytes = 2_000_000
+    """Largest request body; larger ones get BODY_TOO_LARGE before they are read to the end."""
+
+    max_in_flight: Count = 512
+    """Requests worked on at a time; more get OVER_CAPACITY at once instead of queueing without bound."""
+
+    wait_s: Positive = 900.0
+    """How long `POST /task` keeps a caller waiting before it answers STILL_PENDING; the task goes on."""
+
+
+class Dispatch(_Section, frozen=True):
+    """Who runs tasks, and how hard it tries."""
+
+    worker: Literal["auto", "claude", "rehearsal"] = "auto"
+    """`auto`: the Claude Code CLI if it is found, else rehearsal. `claude` and `rehearsal` insist."""
+
+    claude_cli: str = "claude"
+    """The Claude Code executable: a name on PATH or a path."""
+
+    slots: Annotated[int, Meta(ge=0)] = 0
+    """CLIs at a time, ~200–290 MB each; 0 = number of cores. More than the cores is slower, not faster."""
+
+    default_tier: str = "haiku"
+    """Tier of a task whose classification failed."""
+
+    timeout_s: Positive = 600.0
+    """Longest time one model call may take in all."""
+
+    idle_timeout_s: Positive = 180.0
+    """Longest silence within a call; a stalled stream is given up after it."""
+
+    stop_grace_s: Positive = 5.0
+    """Seconds a CLI gets to end after SIGINT, before SIGTERM and (3 s later) SIGKILL."""
+
+    max_task_chars: Count = 400_000
+    """Longest task text; longer ones are refused (TASK_TOO_LONG)."""
+
+    max_attempts: Count = 4
+    """Tries that count before a task fails; waiting for a limit does not count."""
+
+    backoff_base_s: Positive = 2.0
+    """First pause after a failure that may pass; it doubles with every further one."""
+
+    backoff_max_s: Positive = 300.0
+    """Longest such pause."""
+
+
+class Routing(_Section, frozen=True):
+    """How a tier is chosen."""
+
+    classifier_tier: str = "haiku"
+    """Tier whose model classifies."""
+
+    classify_timeout_s: Positive = 30.0
+    """Longest time a classification may take before the default tier is taken."""
+
+    classify_chars: Count = 8_000
+    """How much of a task the classifier sees (its head and its tail); the rest would cost more than it tells."""
+
+    low_confidence: Literal["up", "stay"] = "up"
+    """What a classification of low confidence does: one tier `up` (dearer, safer) or `stay`."""
+
+
+class Limits(_Section, frozen=True):
+    """Usage limits and rate limits."""
+
+    wake_jitter_s: NotNegative = 5.0
+    """After a reset, wait a random time up to this before the one probe task goes out."""
+
+    unknown_reset_s: Positive = 900.0
+    """How long to wait when a limit does not say when it ends."""
+
+    rate_backoff_base_s: Positive = 30.0
+    """First pause of a model whose requests are refused for their rate; doubles, see the next."""
+
+    rate_backoff_max_s: Positive = 900.0
+    """Longest such pause."""
+
+    account_pause_s: Positive = 60.0
+    """Pause of a worker whose credential or credit was refused, so that a bad key does not burn the queue."""
+
+
+class Heartbeat(_Section, frozen=True):
+    interval_s: Positive = 300.0
+    """Seconds between health checks and sweeps."""
+
+    min_free_bytes: Bytes = 100_000_000
+    """Less free disk than this makes the status `degraded`."""
+
+
+class Supervision(_Section, frozen=True):
+    """Restart budget of the tree; spent, the process exits non-zero and the service manager takes over."""
+
+    max_restarts: Annotated[int, Meta(ge=0)] = 3
+    within_s: Positive = 60.0
+    shutdown_s: Positive = 20.0
+    """Longest orderly shutdown; then the process exits anyway."""
+
+
+class Logging(_Section, frozen=True):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "console", "json"] = "auto"
+    """`auto`: console on a terminal, JSON lines otherwise."""
+
+
+class Config(_Section, frozen=True):
+    """The whole configuration. `data_dir` and `prices_file` empty = the platform's state directory, the built-in table."""
+
+    data_dir: str = ""
+    prices_file: str = ""
+    server: Server = Server()
+    dispatch: Dispatch = Dispatch()
+    routing: Routing = Routing()
+    limits: Limits = Limits()
+    heartbeat: Heartbeat = Heartbeat()
+    supervision: Supervision = Supervision()
+    logging: Logging = Logging()
+    tiers: tuple[Tier, ...] = ()
+    """Empty = the built-in table (haiku, sonnet, opus)."""

@@ -1,0 +1,159 @@
+"""All tasks, and which one runs next. Pure state of the queue: no clock, no disk.
+
+Guarantees: the last line of an id wins; a task is offered once it is pending and its moment has come, by priority, direct
+ones before queued ones (somebody is waiting for them), then in order of arrival. Taking and putting cost O(log n).
+"""
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import count
+from typing import Any, NamedTuple, cast
+
+import msgspec
+
+from symbiont.domain.errors import SymbiontError
+from symbiont.domain.task import Priority, Source, Status, Task
+
+_RANK = {Priority.CRITICAL: 0, Priority.HIGH: 1, Priority.NORMAL: 2, Priority.LOW: 3}
+_FIELDS = Task.__struct_fields__
+
+
+class _Ready(NamedTuple):
+    """Sorts by what comes first."""
+
+    rank: int
+    is_queued: bool
+    arrival: int
+    id: str
+    version: int
+
+
+class _Waiting(NamedTuple):
+    not_before: float
+    id: str
+    version: int
+
+
+class Backlog:
+    """Tasks by id. A `put` replaces a task; entries of its earlier versions are skipped when they come up."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, Task] = {}
+        self._versions: Counter[str] = Counter()
+        self._arrivals: dict[str, int] = {}
+        self._arrival = count()
+        self._ready: list[_Ready] = []
+        self._waiting: list[_Waiting] = []
+        self.counts: Counter[Status] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def __iter__(self) -> Iterator[Task]:
+        """In order of arrival."""
+        return iter(self._tasks.values())
+
+    def get(self, task_id: str) -> Task | None:
+        return self._tasks.get(task_id)
+
+    def put(self, task: Task) -> None:
+        old = self._tasks.get(task.id)
+        if old is None:
+            self._arrivals[task.id] = next(self._arrival)
+        else:
+            self.counts[old.status] -= 1
+        self._tasks[task.id] = task
+        self.counts[task.status] += 1
+        self._versions[task.id] += 1
+        if task.status is Status.PENDING:
+            self._offer(task)
+
+    def forget(self, task_id: str) -> None:
+        """Take a task out as if it had never been there (its record was refused by the disk)."""
+        task = self._tasks.pop(task_id)
+        self.counts[task.status] -= 1
+        self._versions[task_id] += 1
+
+    def _offer(self, task: Task) -> None:
+        version = self._versions[task.id]
+        if task.not_before is not None:
+            heapq.heappush(self._waiting, _Waiting(task.not_before, task.id, version))
+        else:
+            self._push(task, version)
+
+    def _push(self, task: Task, version: int) -> None:
+        entry = _Ready(_RANK[task.priority], task.source == "queued", self._arrivals[task.id], task.id, version)
+        heapq.heappush(self._ready, entry)
+
+    def next_moment(self) -> float | None:
+        """When the next waiting task is due, epoch seconds."""
+        while self._waiting and self._is_stale(self._waiting[0]):
+            heapq.heappop(self._waiting)
+        return self._waiting[0].not_before if self._waiting else None
+
+    def next_ready(self, now: float, source: Source | None = None) -> Task | None:
+        """The task to run now, which stays where it is until it is `put` with another status. `source` restricts."""
+        moment = self.next_moment()
+        while moment is not None and moment <= now:
+            entry = heapq.heappop(self._waiting)
+            self._push(self._tasks[entry.id], entry.version)
+            moment = self.next_moment()
+        while self._ready and self._is_stale(self._ready[0]):
+            heapq.heappop(self._ready)
+        if source is not None:
+            matching = (entry for entry in sorted(self._ready) if not self._is_stale(entry))
+            return next((t for t in (self._tasks[entry.id] for entry in matching) if t.source == source), None)
+        return self._tasks[self._ready[0].id] if self._ready else None
+
+    def _is_stale(self, entry: _Ready | _Waiting) -> bool:
+        return self._versions[entry.id] != entry.version
+
+    def new_id(self, source: Source, now: float) -> str:
+        """`task-1711123456` or `queued-1711123456`, with `-2`, `-3` … behind it within one second."""
+        stem = f"{'task' if source == 'direct' else 'queued'}-{int(now)}"
+        candidates = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
+        return next(candidate for candidate in candidates if candidate not in self._tasks)
+
+
+def record_of(task: Task) -> bytes:
+    """The line of a new task."""
+    return msgspec.json.encode(task)
+
+
+def change_of(old: Task, new: Task) -> bytes:
+    """The line of a transition: `id`, `status`, and the fields that changed."""
+    changed = {name: getattr(new, name) for name in _FIELDS if getattr(new, name) != getattr(old, name)}
+    return msgspec.json.encode({"id": new.id, "status": new.status, **changed})
+
+
+def load(records: Iterable[bytes]) -> list[Task]:
+    """The tasks of a queue file of any version, oldest first. Raises `SymbiontError("DATA_CORRUPT")`."""
+    merged: dict[str, dict[str, Any]] = {}
+    for number, record in enumerate(records, start=1):
+        fields = _object(record, number)
+        merged.setdefault(fields["id"], {}).update(fields)
+    return [_task(fields) for fields in merged.values()]
+
+
+def _object(record: bytes, number: int) -> dict[str, Any]:
+    try:
+        fields = msgspec.json.decode(record)
+    except msgspec.MsgspecError as error:
+        raise _corrupt(f"line {number} of the queue is no JSON: {error}") from error
+    if not isinstance(fields, dict) or not isinstance(cast("dict[str, Any]", fields).get("id"), str):
+        raise _corrupt(f"expected line {number} of the queue to be an object with an id, got: {record[:80]!r}")
+    return cast("dict[str, Any]", fields)
+
+
+def _task(fields: dict[str, Any]) -> Task:
+    try:
+        return msgspec.convert(fields, Task)
+    except msgspec.ValidationError as error:
+        raise _corrupt(f"task {fields['id']} of the queue cannot be read: {error}") from error
+
+
+def _corrupt(message: str) -> SymbiontError:
+    return SymbiontError(
+        "DATA_CORRUPT", message, hint="move queue.jsonl aside and keep it; Symbiont starts with a new one"
+    )

@@ -1,0 +1,110 @@
+"""Views and refusals as JSON responses; the only place that knows how they look on the wire.
+
+Guarantees the classic shapes: `Status` is flat with one `<tier>_usage` per tier, a real `TaskAnswer` has its nine
+classic fields and nothing else (a rehearsed one says so in `billing`). Any response carries the security headers.
+"""
+
+from typing import assert_never, cast
+
+import msgspec
+from aiohttp import web
+
+from symbiont.domain.errors import SymbiontError
+from symbiont.http.wording import encodable
+from symbiont.service import views
+
+View = (
+    views.TaskAnswer
+    | views.DryRun
+    | views.Queued
+    | views.TaskView
+    | views.TaskList
+    | views.TaskChanged
+    | views.Status
+    | views.Health
+    | views.LedgerPage
+    | views.LedgerStats
+    | views.Beat
+    | views.Woken
+    | msgspec.Raw
+)
+
+HEADERS = {
+    "Content-Type": "application/json",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Server": "symbiont",
+}
+_RETRY_AFTER_S = {"RESTARTING": 1, "OVER_CAPACITY": 1}
+
+
+def answer(view: View) -> web.Response:
+    """The 200 response with a view."""
+    return web.Response(body=msgspec.json.encode(plain(view)), headers=HEADERS)
+
+
+def refusal(error: SymbiontError, *, allow: tuple[str, ...] = ()) -> web.Response:
+    """The response to a request that failed; `allow` names the methods the path does have."""
+    headers = dict(HEADERS)
+    if error.code in _RETRY_AFTER_S:
+        headers["Retry-After"] = str(_RETRY_AFTER_S[error.code])
+    if allow:
+        headers["Allow"] = ", ".join(allow)
+    return web.Response(body=msgspec.json.encode(error_body(error)), status=error.http_status, headers=headers)
+
+
+def error_body(error: SymbiontError) -> views.ErrorBody:
+    """The error as clients see it. `details` is always an object; the hint, if there is one, is `details.hint`."""
+    details = _details(error.details) | ({"hint": encodable(error.hint)} if error.hint else {})
+    return views.ErrorBody(encodable(error.message), error.code, msgspec.Raw(msgspec.json.encode(details)))
+
+
+def plain(view: View) -> object:
+    """What of a view is encoded: the view itself where its fields are the wire's, else a dict."""
+    match view:
+        case views.TaskAnswer():
+            return _task_answer(view)
+        case views.TaskView():
+            return _task_view(view)
+        case views.TaskList():
+            tasks = [_task_view(task) for task in view.tasks]
+            return {"tasks": tasks, "count": view.count, "total": view.total}
+        case views.Status():
+            return _status(view)
+        case views.LedgerPage() | views.LedgerStats() | views.Health() | views.Queued() | views.TaskChanged():
+            return view
+        case views.DryRun() | views.Beat() | views.Woken() | msgspec.Raw():
+            return view
+        case _:
+            assert_never(view)
+
+
+def _task_answer(view: views.TaskAnswer) -> dict[str, object]:
+    fields: dict[str, object] = msgspec.structs.asdict(view)
+    if view.billing != "rehearsal":
+        del fields["billing"]
+    return fields
+
+
+def _task_view(view: views.TaskView) -> dict[str, object]:
+    fields: dict[str, object] = msgspec.structs.asdict(view)
+    if view.answer is not None:
+        fields["answer"] = _task_answer(view.answer)
+    return fields
+
+
+def _status(view: views.Status) -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for name, value in cast("dict[str, object]", msgspec.structs.asdict(view)).items():
+        if name == "tier_usage":
+            flat |= {f"{tier}_usage": usage for tier, usage in view.tier_usage.items()}
+        else:
+            flat[name] = value
+    return flat
+
+
+def _details(details: object) -> dict[str, object]:
+    if details is None:
+        return {}
+    return cast("dict[str, object]", details) if isinstance(details, dict) else {"value": details}

@@ -1,0 +1,100 @@
+"""One example of each view, shown in the OpenAPI document. Made of the views themselves, so they cannot go stale."""
+
+import msgspec
+
+from symbiont.domain.task import Classification
+from symbiont.http.encode import View
+from symbiont.service import views
+
+_AT = "2026-03-19T14:33:12Z"
+_TASK = "Classify this customer feedback: it arrived late, but it works."
+_LINE = (
+    b'{"timestamp":"2026-03-19T14:32:15.123456Z","model":"haiku","success":true,"elapsed_seconds":2.3,'
+    b'"input_tokens":45,"output_tokens":87,"estimated_cost_usd":0.0082,"prompt_preview":"Classify this customer"}'
+)
+_LIMIT = views.Limit("claude", "five_hour", ("haiku", "sonnet", "opus"), _AT)
+_HAIKU = {"haiku": views.ModelTotal(calls=612, cost=4.89)}
+_NONE = views.ModelTotal(calls=0, cost=0.0)
+
+_ANSWER = views.TaskAnswer(
+    id="task-1711123456",
+    task=_TASK,
+    model="haiku",
+    result="mixed: late delivery, working product",
+    elapsed_seconds=2.3,
+    input_tokens=45,
+    output_tokens=87,
+    estimated_cost_usd=0.0082,
+    timestamp=_AT,
+    billing="subscription",
+)
+
+_TASK_VIEW = views.TaskView(
+    id="task-1711123456",
+    task=_TASK,
+    status="done",
+    created_at=_AT,
+    source="direct",
+    priority="normal",
+    attempt=1,
+    force_tier=None,
+    project="",
+    classification=Classification("haiku", "high", "simple classification", "classification", "model"),
+    waiting_for=None,
+    not_before=None,
+    answer=_ANSWER,
+    failure=None,
+    finished_at=_AT,
+)
+
+_STATUS = views.Status(
+    status="healthy",
+    runtime="python/asyncio",
+    api_uptime_seconds=86_400,
+    rate_limited=False,
+    queue_size=2,
+    last_heartbeat=_AT,
+    total_calls=612,
+    total_cost_estimated_usd=4.89,
+    by_model=_HAIKU,
+    tier_usage={"haiku": views.TierUsage(calls_today=42, tokens_used=8234)},
+    version="0.1.0",
+    processing=1,
+    limits=(),
+    workers=("claude",),
+    rehearsal=_NONE,
+)
+
+EXAMPLES: dict[type, View] = {
+    views.TaskAnswer: _ANSWER,
+    views.DryRun: views.DryRun(
+        task=_TASK,
+        model="haiku",
+        model_id="claude-haiku-4-5",
+        confidence="high",
+        reason="simple classification",
+        classified_by="heuristic",
+        input_tokens=45,
+        output_tokens=90,
+        estimated_cost_usd=0.0005,
+    ),
+    views.Queued: views.Queued("queued-1711123500", "queued", 3),
+    views.TaskView: _TASK_VIEW,
+    views.TaskList: views.TaskList((_TASK_VIEW,), count=1, total=1),
+    views.TaskChanged: views.TaskChanged("queued-1711123500", "cancelled"),
+    views.Status: _STATUS,
+    views.Health: views.Health("python/asyncio", "ok"),
+    views.LedgerPage: views.LedgerPage((msgspec.Raw(_LINE),), 1),
+    views.LedgerStats: views.LedgerStats(612, 4.89, _HAIKU, {"2026-03-19": views.ModelTotal(42, 0.56)}, _NONE, 0),
+    views.Beat: views.Beat(
+        timestamp=_AT,
+        status="healthy",
+        checks={"api": True, "disk": True, "ledger": True},
+        disk_free_bytes=52_000_000_000,
+        queue_size=2,
+        processing=1,
+        tasks_processed=40,
+        rescued=0,
+    ),
+    views.Woken: views.Woken((_LIMIT,)),
+}

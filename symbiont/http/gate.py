@@ -1,0 +1,22 @@
+"""The way from a connection into the supervision tree: each request runs behind it.
+
+Connections live above the tree, so whatever crashes below, there is still somebody to answer. The gate itself is
+implemented over the actors; this file only says what the HTTP layer relies on.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class Gate(Protocol):
+    """Admission to the tree, with a bound on the requests in flight."""
+
+    async def run(self, body: Callable[[], Awaitable[T]]) -> T:
+        """Run `body` as a supervised task, at most once, and return what it returns or raise what it raises.
+
+        Raises SymbiontError `OVER_CAPACITY` at once when too many are in flight, and `RESTARTING` when the tree, or the
+        part of it that runs the body, is being restarted. Cancelling the caller cancels the body.
+        """
+        ...

@@ -1,0 +1,174 @@
+"""What a request means: fields of a JSON object, query parameters and path parts, turned into words of the domain.
+
+Guarantees that what reaches the service is valid, and that each refusal names the field, what was expected and what
+came. An unknown field or query parameter is refused rather than ignored: `?dryrun=true`, ignored, would cost money.
+A field given as `null` counts as absent.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from symbiont.domain.errors import SymbiontError
+from symbiont.domain.task import NewTask, Priority, Source, Status
+from symbiont.domain.tier import TierTable
+from symbiont.http.wording import did_you_mean, listed, quoted
+
+DEFAULT_LIMIT, MAX_LIMIT = 50, 10_000
+MAX_PROJECT_CHARS = 128
+_TASK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_FLAGS = {"true": True, "false": False}
+
+
+class TaskBody(msgspec.Struct, frozen=True):
+    """What `POST /task` and `POST /queue` take: the text, and how it is to be run. Other fields are refused."""
+
+    task: str
+    force_tier: str | None = None
+    priority: Priority | None = None
+    project: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRules:
+    """What a task may be: one of these tiers, at most so many characters."""
+
+    tiers: TierTable
+    max_task_chars: int
+
+    def new_task(self, fields: Mapping[str, object], source: Source) -> NewTask:
+        """The task a body asks for, or a SymbiontError about the first thing wrong with it."""
+        no_unknown(fields, TaskBody.__struct_fields__, "field")
+        return NewTask(
+            task=self._task(fields),
+            source=source,
+            force_tier=self._tier(fields),
+            priority=_priority(fields),
+            project=_project(fields),
+        )
+
+    def _task(self, fields: Mapping[str, object]) -> str:
+        if "task" not in fields:
+            raise SymbiontError(
+                "MISSING_FIELD", "expected task to be present, got: no such field", hint='{"task": "…"}'
+            )
+        task = _string("task", fields["task"])
+        if not task.strip():
+            raise SymbiontError("EMPTY_TASK", f"expected task to be some text, got: {quoted(task)}")
+        if len(task) > self.max_task_chars:
+            raise self._too_long(len(task))
+        if "\0" in task:
+            at = task.index("\0") + 1
+            raise SymbiontError("BAD_VALUE", f"expected task to be text, got: a NUL as its character {at}")
+        return task
+
+    def _too_long(self, length: int) -> SymbiontError:
+        return SymbiontError(
+            "TASK_TOO_LONG",
+            f"expected task to be at most {self.max_task_chars} characters, got: {length}",
+            hint="raise dispatch.max_task_chars in symbiont.toml, or send less",
+            details={"limit": self.max_task_chars, "length": length},
+        )
+
+    def _tier(self, fields: Mapping[str, object]) -> str | None:
+        tier = _optional("force_tier", fields)
+        if tier is None or self.tiers.get(tier) is not None:
+            return tier
+        names = self.tiers.names
+        raise SymbiontError(
+            "UNKNOWN_TIER",
+            f"expected force_tier to be {listed(names)}, got: {quoted(tier)}",
+            hint=did_you_mean(tier, names),
+            details={"tiers": list(names)},
+        )
+
+
+def no_unknown(given: Iterable[str], known: Sequence[str], kind: str) -> None:
+    """Refuse the first name that is not among the known ones (UNKNOWN_FIELD)."""
+    for name in given:
+        if name not in known:
+            accepted = listed(known) if known else "absent"
+            raise SymbiontError(
+                "UNKNOWN_FIELD",
+                f"expected the {kind} to be {accepted}, got: {quoted(name)}",
+                hint=did_you_mean(name, known),
+                details={"known": list(known)},
+            )
+
+
+def query(pairs: Iterable[tuple[str, str]], known: Sequence[str]) -> dict[str, str]:
+    """The query parameters, each known and given once."""
+    params: dict[str, str] = {}
+    for name, value in pairs:
+        no_unknown((name,), known, "query parameter")
+        if name in params:
+            raise SymbiontError("BAD_VALUE", f"expected {name} to be given once, got: {quoted(value)} again")
+        params[name] = value
+    return params
+
+
+def limit(params: Mapping[str, str]) -> int:
+    """`limit`, 1..MAX_LIMIT, DEFAULT_LIMIT when absent."""
+    text = params.get("limit", str(DEFAULT_LIMIT))
+    # `isdigit` alone takes digits of other scripts; the length keeps `int` away from a million of them.
+    if text.isascii() and text.isdigit() and len(text) <= len(str(MAX_LIMIT)) and 1 <= int(text) <= MAX_LIMIT:
+        return int(text)
+    raise SymbiontError("BAD_VALUE", f"expected limit to be an integer 1..{MAX_LIMIT}, got: {quoted(text)}")
+
+
+def status(params: Mapping[str, str]) -> str | None:
+    """`status`, a state of a task, or None when absent."""
+    text = params.get("status")
+    if text is not None and text not in list(Status):
+        raise _not_among("status", text, list(Status))
+    return text
+
+
+def flag(params: Mapping[str, str], name: str) -> bool:
+    """A parameter that is `true` or `false`; absent means false."""
+    text = params.get(name, "false")
+    if text not in _FLAGS:
+        raise _not_among(name, text, list(_FLAGS))
+    return _FLAGS[text]
+
+
+def task_id(text: str) -> str:
+    """A task id of a path; what cannot be one is NOT_FOUND without asking anybody."""
+    if _TASK_ID.fullmatch(text) is None:
+        raise SymbiontError("NOT_FOUND", f"expected id to be that of a known task, got: {quoted(text)}")
+    return text
+
+
+def _string(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise SymbiontError("WRONG_TYPE", f"expected {name} to be a string, got: {quoted(value)}")
+    return value
+
+
+def _optional(name: str, fields: Mapping[str, object]) -> str | None:
+    value = fields.get(name)
+    return None if value is None else _string(name, value)
+
+
+def _priority(fields: Mapping[str, object]) -> Priority:
+    text = _optional("priority", fields)
+    if text is None:
+        return Priority.NORMAL
+    if text not in list(Priority):
+        raise _not_among("priority", text, list(Priority))
+    return Priority(text)
+
+
+def _project(fields: Mapping[str, object]) -> str:
+    text = _optional("project", fields) or ""
+    if len(text) <= MAX_PROJECT_CHARS and text.isprintable():
+        return text
+    expected = f"at most {MAX_PROJECT_CHARS} printable characters"
+    raise SymbiontError("BAD_VALUE", f"expected project to be {expected}, got: {quoted(text)}")
+
+
+def _not_among(name: str, text: str, known: Sequence[str]) -> SymbiontError:
+    message = f"expected {name} to be {listed(known)}, got: {quoted(text)}"
+    return SymbiontError("BAD_VALUE", message, hint=did_you_mean(text, known))

@@ -1,0 +1,170 @@
+"""The route table: what the API offers, one row and one tiny handler each.
+
+The application registers these rows and the OpenAPI document is made from them, so neither can know a route the other
+does not. Handlers see parsed values and the service, never the request: parse, call, return the view.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from symbiont.domain.task import Status
+from symbiont.http import parse
+from symbiont.http.encode import View
+from symbiont.service import views
+from symbiont.service.api import Service
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What every handler has at hand: the service, the rules of a task, the settings, the OpenAPI document."""
+
+    service: Service
+    rules: parse.TaskRules
+    wait_s: float
+    max_body_bytes: int
+    document: msgspec.Raw
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request after parsing: query parameters (known, once each), fields of the body, parts of the path."""
+
+    params: Mapping[str, str]
+    fields: Mapping[str, object]
+    path: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A query parameter and the JSON Schema of its value."""
+
+    name: str
+    about: str
+    schema: Mapping[str, object]
+
+
+Handler = Callable[[Desk, Asked], Awaitable[View]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One row: where, who handles it, what it takes and answers, and which codes it can refuse with besides the common."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    handle: Handler
+    summary: str
+    answers: tuple[type, ...]
+    body: type[msgspec.Struct] | None = None
+    params: tuple[Param, ...] = ()
+    codes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.handle.__name__
+
+    @property
+    def param_names(self) -> tuple[str, ...]:
+        return tuple(param.name for param in self.params)
+
+
+async def submit_task(desk: Desk, asked: Asked) -> View:
+    new = desk.rules.new_task(asked.fields, "direct")
+    if parse.flag(asked.params, "dry_run"):
+        return await desk.service.dry_run(new)
+    return await desk.service.run_task(new, wait_s=desk.wait_s)
+
+
+async def enqueue_task(desk: Desk, asked: Asked) -> View:
+    return await desk.service.enqueue(desk.rules.new_task(asked.fields, "queued"))
+
+
+async def show_task(desk: Desk, asked: Asked) -> View:
+    return await desk.service.task(parse.task_id(asked.path["id"]))
+
+
+async def list_tasks(desk: Desk, asked: Asked) -> View:
+    return await desk.service.tasks(parse.status(asked.params), parse.limit(asked.params))
+
+
+async def cancel_task(desk: Desk, asked: Asked) -> View:
+    return await desk.service.cancel(parse.task_id(asked.path["id"]))
+
+
+async def retry_task(desk: Desk, asked: Asked) -> View:
+    return await desk.service.retry(parse.task_id(asked.path["id"]))
+
+
+async def show_status(desk: Desk, _asked: Asked) -> View:
+    return await desk.service.status()
+
+
+async def show_health(desk: Desk, _asked: Asked) -> View:
+    return desk.service.health()
+
+
+async def show_ledger(desk: Desk, asked: Asked) -> View:
+    return await desk.service.ledger(parse.limit(asked.params))
+
+
+async def show_ledger_stats(desk: Desk, _asked: Asked) -> View:
+    return await desk.service.ledger_stats()
+
+
+async def beat(desk: Desk, _asked: Asked) -> View:
+    return await desk.service.heartbeat()
+
+
+async def wake(desk: Desk, _asked: Asked) -> View:
+    return await desk.service.wake()
+
+
+async def show_openapi(desk: Desk, _asked: Asked) -> View:
+    return desk.document
+
+
+LIMIT = Param(
+    "limit",
+    "How many at most, newest last.",
+    {"type": "integer", "minimum": 1, "maximum": parse.MAX_LIMIT, "default": parse.DEFAULT_LIMIT},
+)
+STATUS = Param("status", "Only tasks in this state.", {"type": "string", "enum": [str(one) for one in Status]})
+DRY_RUN = Param(
+    "dry_run",
+    "Tell what would be done and what it would cost; call no model, record nothing.",
+    {"type": "string", "enum": ["true", "false"], "default": "false"},
+)
+
+_TASK_CODES = ("MISSING_FIELD", "EMPTY_TASK", "UNKNOWN_TIER", "TASK_TOO_LONG", "STORAGE_REFUSED")
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        "POST", "/task", submit_task, "Run a task and wait for its answer",
+        (views.TaskAnswer, views.DryRun), parse.TaskBody, (DRY_RUN,),
+        (*_TASK_CODES, "STILL_PENDING", "USAGE_LIMITED", "REFUSED", "TIMED_OUT", "BAD_OUTPUT", "CLI_MISSING"),
+    ),
+    Route(
+        "POST", "/queue", enqueue_task, "Put a task on the queue",
+        (views.Queued,), parse.TaskBody, codes=_TASK_CODES,
+    ),
+    Route("GET", "/status", show_status, "How the orchestrator is doing, with totals", (views.Status,)),
+    Route("GET", "/health", show_health, "Whether it answers; computes nothing", (views.Health,)),
+    Route("GET", "/ledger", show_ledger, "The newest lines of the ledger", (views.LedgerPage,), params=(LIMIT,)),
+    Route("GET", "/ledger/stats", show_ledger_stats, "Calls and money by model and by day", (views.LedgerStats,)),
+    Route("GET", "/task/{id}", show_task, "Everything known about a task", (views.TaskView,), codes=("NOT_FOUND",)),
+    Route("GET", "/queue", list_tasks, "Tasks, newest last", (views.TaskList,), params=(STATUS, LIMIT)),
+    Route(
+        "POST", "/queue/{id}/cancel", cancel_task, "Stop a task or take it off the queue",
+        (views.TaskChanged,), codes=("NOT_FOUND", "CONFLICT"),
+    ),
+    Route(
+        "POST", "/queue/{id}/retry", retry_task, "Run a failed or cancelled task again",
+        (views.TaskChanged,), codes=("NOT_FOUND", "CONFLICT"),
+    ),
+    Route("POST", "/heartbeat", beat, "Beat now instead of at the next interval", (views.Beat,)),
+    Route("POST", "/wake", wake, "Lift every limit by hand and try again", (views.Woken,)),
+    Route("GET", "/openapi.json", show_openapi, "This document", (msgspec.Raw,)),
+)  # fmt: skip

@@ -1,0 +1,203 @@
+"""What a configuration refuses, and that each refusal names source, key, value and what was expected."""
+
+from pathlib import Path
+
+import pytest
+
+from symbiont.config import load, price_table
+from symbiont.config.schema import Config
+from symbiont.domain.errors import SymbiontError
+
+
+def refusal(text: str | bytes, tmp_path: Path, **layers: object) -> SymbiontError:
+    path = tmp_path / "config.toml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(SymbiontError) as caught:
+        load(path, **{"env": {}} | layers)
+    assert caught.value.code == "CONFIG_INVALID"
+    return caught.value
+
+
+def message(text: str | bytes, tmp_path: Path, **layers: object) -> str:
+    return refusal(text, tmp_path, **layers).message.replace(f"{tmp_path}/", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[server]\nport = 70000", "expected server.port to be an integer 0..65535, got: 70000"),
+        ("[server]\nport = -1", "expected server.port to be an integer 0..65535, got: -1"),
+        ('[server]\nport = "8111"', 'expected server.port to be an integer 0..65535, got: "8111"'),
+        ("[server]\nport = true", "expected server.port to be an integer 0..65535, got: True"),
+        ("[server]\nport = 1.5", "expected server.port to be an integer 0..65535, got: 1.5"),
+        ("[server.port]\nx = 1", "expected server.port to be an integer 0..65535, got: {'x': 1}"),
+        ("[server]\nmax_in_flight = 0", "expected server.max_in_flight to be an integer >= 1, got: 0"),
+        ("[server]\nhost = 1", "expected server.host to be a text, got: 1"),
+        ("[dispatch]\ntimeout_s = 0", "expected dispatch.timeout_s to be a number > 0, got: 0"),
+        ("[dispatch]\ntimeout_s = inf", "expected dispatch.timeout_s to be a number > 0, got: inf"),
+        ("[dispatch]\ntimeout_s = nan", "expected dispatch.timeout_s to be a number > 0, got: nan"),
+        ("[limits]\nwake_jitter_s = -1", "expected limits.wake_jitter_s to be a number >= 0, got: -1"),
+        (
+            '[dispatch]\nworker = "gpt"',
+            'expected dispatch.worker to be one of auto, claude, rehearsal, got: "gpt"',
+        ),
+        ("data_dir = 2026-01-01", "expected data_dir to be a text, got: 2026-01-01"),
+        ("server = 5", "expected server to be a table ([server]), got: 5"),
+        ("tiers = 5", "expected tiers to be tables ([[tiers]]), got: 5"),
+        ("[server]\nprot = 1", "unknown key server.prot; did you mean server.port?"),
+        ("[server]\nslots = 1", "unknown key server.slots; did you mean dispatch.slots?"),
+        ("port = 1", "unknown key port; did you mean server.port?"),
+        ("xyzzy = 1", "unknown key xyzzy"),
+        ("[sever]\nport = 1", "unknown section sever; did you mean server?"),
+        ("[plugh]\nport = 1", "unknown section plugh"),
+    ],
+)
+def test_a_wrong_line_of_the_file_is_named_with_what_was_expected(text, expected, tmp_path):
+    assert message(text, tmp_path) == f"config.toml: {expected}"
+
+
+def test_bad_toml_is_named_with_file_and_line(tmp_path):
+    assert message("[server]\nport = \n", tmp_path) == (
+        "config.toml: expected valid TOML, got: Invalid value (at line 2, column 8)"
+    )
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    assert message(b"\xff\xfe", tmp_path) == "expected config.toml to be UTF-8 text, got: other bytes"
+
+
+@pytest.mark.parametrize("by", ["path", "variable"])
+def test_a_file_that_was_asked_for_must_be_there(tmp_path, by):
+    missing = tmp_path / "none.toml"
+    with pytest.raises(SymbiontError, match=r"none.toml to be a readable file, got: No such file") as caught:
+        load(missing, env={}) if by == "path" else load(env={"SYMBIONT_CONFIG": str(missing)})
+    assert caught.value.code == "CONFIG_INVALID"
+
+
+@pytest.mark.parametrize(
+    ("env", "expected"),
+    [
+        ({"SYMBIONT_PORT": "http"}, 'SYMBIONT_PORT: expected server.port to be an integer 0..65535, got: "http"'),
+        (
+            {"SYMBIONT_DISPATCH_TIMEOUT_S": "inf"},
+            'SYMBIONT_DISPATCH_TIMEOUT_S: expected dispatch.timeout_s to be a number > 0, got: "inf"',
+        ),
+    ],
+)
+def test_a_wrong_variable_is_named(env, expected, tmp_path):
+    assert message("", tmp_path, env=env) == expected
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ({"server.port": 70_000}, "command line: expected server.port to be an integer 0..65535, got: 70000"),
+        ({"server.prot": 1}, "command line: unknown key server.prot; did you mean server.port?"),
+    ],
+)
+def test_a_wrong_flag_is_named(flags, expected, tmp_path):
+    assert message("", tmp_path, flags=flags) == expected
+
+
+def test_a_long_value_is_cut_in_the_error(tmp_path):
+    assert len(message(f'[logging]\nlevel = "{"x" * 10_000}"', tmp_path)) < 250
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "", "example.org", "localhost.example.org"])
+def test_an_address_that_others_can_reach_is_refused_until_there_are_api_keys(host, tmp_path):
+    error = refusal(f'[server]\nhost = "{host}"', tmp_path)
+    assert "there are no API keys yet" in error.message
+    assert error.message.endswith(f'got: "{host}"')
+    assert 'host = "127.0.0.1"' in error.hint
+
+
+def test_a_refused_address_names_the_variable_it_came_from(tmp_path):
+    assert message("", tmp_path, env={"SYMBIONT_HOST": "0.0.0.0"}).startswith("SYMBIONT_HOST: expected server.host")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_a_loopback_address_is_taken(host):
+    assert load(env={"SYMBIONT_HOST": host}).config.server.host == host
+
+
+TIER = '[[tiers]]\nname = "{name}"\nrank = {rank}\nmodel = "m"\nprice_model = "p"\nsuits = "s"\n'
+HAIKU = TIER.format(name="haiku", rank=1)
+
+
+def test_own_tiers_are_taken_and_named_in_the_provenance(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text(HAIKU + TIER.format(name="fable", rank=4))
+    loaded = load(path, env={})
+    assert [tier.name for tier in loaded.config.tiers] == ["haiku", "fable"]
+    assert loaded.provenance["tiers"] == f"file {path}"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (HAIKU + HAIKU.replace("rank = 1", "rank = 2"), 'expected name of every tier to be unique, got: "haiku"'),
+        (HAIKU + TIER.format(name="b", rank=1), "expected rank of every tier to be unique, got: 1"),
+        (TIER.format(name="haiku", rank=0), "expected tiers[1].rank to be an integer >= 1, got: 0"),
+        (
+            HAIKU + TIER.format(name="b c", rank=2),
+            'expected tiers[2].name to be a word of letters, digits, - and _, got: "b c"',
+        ),
+        (HAIKU + "context_tokens = 0", "expected tiers[1].context_tokens to be an integer >= 1, got: 0"),
+        (HAIKU + "planning_cost_usd = -1", "expected tiers[1].planning_cost_usd to be a number >= 0, got: -1.0"),
+        (HAIKU + "rnak = 2", "unknown key tiers[1].rnak; did you mean tiers[1].rank?"),
+        (
+            '[[tiers]]\nname = "a"',
+            "expected tiers[1] to be a tier (Object missing required field `rank`), got: {'name': 'a'}",
+        ),
+        ("tiers = [1]", "expected tiers[1] to be a tier (Expected `object`, got `int`), got: 1"),
+        (
+            HAIKU + '[routing]\nclassifier_tier = "haiko"',
+            'expected routing.classifier_tier to be one of haiku, got: "haiko"',
+        ),
+    ],
+)
+def test_a_wrong_tier_is_named(text, expected, tmp_path):
+    assert message(text, tmp_path) == f"config.toml: {expected}"
+
+
+def test_a_default_that_the_own_tiers_do_not_have_comes_with_a_line_to_paste(tmp_path):
+    error = refusal(TIER.format(name="llama", rank=1), tmp_path)
+    assert error.message == 'default: expected dispatch.default_tier to be one of llama, got: "haiku"'
+    assert error.hint == 'default_tier = "llama" in [dispatch]'
+
+
+PRICES = """version = "mine"
+[models.llama]
+input = 0.0
+output = 0.0
+cache_read = 0.0
+cache_write_5m = 0.0
+cache_write_1h = 0.0
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (PRICES.replace("input = 0.0", "input = 0.0001"), "expected input of llama to be a multiple of 0.001 USD"),
+        (PRICES.replace("input = 0.0", "input = -1"), "expected input of llama to be a multiple of 0.001 USD"),
+        (PRICES.replace("input = 0.0", 'input = "1"'), "got: Expected `float`, got `str` (at models[...].input)"),
+        (PRICES.replace("input = 0.0\n", ""), "missing required field `input` (at models[...])"),
+        (PRICES.replace("version", "verison"), "unknown field `verison`"),
+        ("version = ", "expected valid TOML, got: "),
+    ],
+)
+def test_a_wrong_price_table_is_refused_whole(text, expected, tmp_path):
+    path = tmp_path / "prices.toml"
+    path.write_text(text)
+    with pytest.raises(SymbiontError, match=r"prices\.toml") as caught:
+        price_table(Config(prices_file=str(path)))
+    assert caught.value.code == "CONFIG_INVALID"
+    assert expected in caught.value.message
+
+
+def test_an_own_price_table_replaces_the_built_in_one(tmp_path):
+    path = tmp_path / "prices.toml"
+    path.write_text(PRICES)
+    table = price_table(Config(prices_file=str(path)))
+    assert (table.version, list(table.rows)) == ("mine", ["llama"])
