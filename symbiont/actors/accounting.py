@@ -10,8 +10,8 @@ from symbiont.domain.usage import Usage
 from symbiont.ports import ModelReply
 
 
-def entry_of(task: Task, call: OpenCall, reply: ModelReply, tier: Tier, prices: PriceTable, now: float) -> Entry:
-    """The line of a call that ended, however it ended."""
+def entry_of(task: Task, reply: ModelReply, *, tier: Tier, worker: str, prices: PriceTable, now: float) -> Entry:
+    """The line of the call that is open in `task`, however it ended."""
     usage = sum((used.usage for used in reply.usage), Usage())
     cost_usd, price_table = cost_of(reply, tier, prices)
     is_done = isinstance(reply.outcome, Done)
@@ -26,10 +26,10 @@ def entry_of(task: Task, call: OpenCall, reply: ModelReply, tier: Tier, prices: 
         prompt_preview=preview(task.task),
         task_id=task.id,
         attempt=task.attempt,
-        kind=call.kind,
+        kind="task" if task.call is None else task.call.kind,
         tier=tier.name,
         model_id=resolved_model(reply),
-        worker=call.worker,
+        worker=worker,
         cache_read_tokens=usage.cache_read_tokens,
         cache_write_tokens=usage.cache_write_tokens,
         reported_cost_usd=reply.reported_cost_usd,

@@ -43,7 +43,7 @@ from symbiont.domain.price import PriceTable
 from symbiont.domain.retry import Accept, Escalate, GiveUp, Reroute, RetryHere, RetryPolicy, Stop, decide
 from symbiont.domain.routing import Hold, Route, wanted_tier
 from symbiont.domain.task import Answer, Classification, Failure, OpenCall, Task
-from symbiont.domain.tier import TierTable
+from symbiont.domain.tier import Tier, TierTable
 from symbiont.ports import Clock, ModelCall, ModelReply, Worker
 
 TASK_SYSTEM: Final = "Do the task. Answer with the result alone."
@@ -158,34 +158,42 @@ class Life:
     async def _work(self, classification: Classification) -> None:
         """Calls until the task is finished or has to wait; every pass is a model call or the end."""
         wanted = wanted_tier(classification, self.world.tiers, self.world.config.routing.low_confidence)
-        floor, failures = self.task.tier_floor, self.task.failures
-        while True:
-            lane = await self._lease(Lease(wanted, floor))
+        going_on = True
+        while going_on:
+            lane = await self._lease(Lease(wanted, self.task.tier_floor))
             if not isinstance(lane, Route):
                 return await self._wait(lane, classification)
-            reply = await self._call(lane, self._task_call(lane), classification, floor, failures)
-            decision = decide(
-                reply.outcome,
-                failures=failures,
-                can_escalate=self.world.tiers.next_above(lane.tier) is not None,
-                policy=self._retry_policy(),
-            )
-            match decision:
-                case Accept():
-                    return await self._complete(lane, reply)
-                case Reroute():
-                    continue
-                case Escalate():
-                    above = self.world.tiers.next_above(lane.tier)
-                    floor, failures = above.name if above else floor, failures + 1
-                case RetryHere(after_s):
-                    return await self._back_off(after_s, reply.outcome, failures + 1, classification)
-                case GiveUp():
-                    return await self._fail(reply.outcome)
-                case Stop():
-                    return await self._tell(Stopped(self.task.id, self.task.lease))
-                case _:
-                    assert_never(decision)
+            reply = await self._call(lane, self._task_call(lane), classification)
+            going_on = await self._judged(lane, reply)
+        return None
+
+    async def _judged(self, lane: Route, reply: ModelReply) -> bool:
+        """Act on the outcome of a call; True if another one is to follow at once."""
+        above = self.world.tiers.next_above(lane.tier)
+        policy = self._retry_policy()
+        decision = decide(reply.outcome, failures=self.task.failures, can_escalate=above is not None, policy=policy)
+        match decision:
+            case Accept():
+                await self._complete(lane, reply)
+            case Reroute():
+                return True
+            case Escalate():
+                self._escalate(above)
+                return True
+            case RetryHere(after_s):
+                await self._back_off(after_s, reply.outcome)
+            case GiveUp():
+                await self._fail(reply.outcome)
+            case Stop():
+                await self._tell(Stopped(self.task.id, self.task.lease))
+            case _:
+                assert_never(decision)
+        return False
+
+    def _escalate(self, above: Tier | None) -> None:
+        """A try is used up; the next call, and every later run, starts at the tier above. Written down with that call."""
+        floor = above.name if above is not None else self.task.tier_floor
+        self.task = msgspec.structs.replace(self.task, tier_floor=floor, failures=self.task.failures + 1)
 
     def _retry_policy(self) -> RetryPolicy:
         dispatch = self.world.config.dispatch
@@ -210,30 +218,17 @@ class Life:
     async def _lease(self, lease: Lease) -> Route | Hold | None:
         return await self._ask(names.DISPATCHER, lease)
 
-    async def _give_back(self, outcome: Outcome) -> None:
-        await self._ask(names.DISPATCHER, Returned(outcome))
-
-    async def _call(
-        self,
-        lane: Route,
-        call: ModelCall,
-        classification: Classification | None = None,
-        floor: str | None = None,
-        failures: int | None = None,
-    ) -> ModelReply:
+    async def _call(self, lane: Route, call: ModelCall, classification: Classification | None = None) -> ModelReply:
         """Write down that it begins, make it, settle it, give the slot back: in this order, whatever happens."""
-        now = self.world.clock.wall()
-        opened = OpenCall(call.kind, lane.tier, lane.worker, call.model, rfc3339(now))
-        used_up = self.task.failures if failures is None else failures
-        anew = call.kind == "task" and self._called
-        begin = Begin(self.task.id, self.task.lease, opened, classification, floor, used_up, anew)
+        opened = OpenCall(call.kind, lane.tier, lane.worker, call.model, rfc3339(self.world.clock.wall()))
+        task, anew = self.task, call.kind == "task" and self._called
+        begin = Begin(task.id, task.lease, opened, classification, task.tier_floor, task.failures, anew)
         self.task = await self._advance(begin)
         self._called = self._called or call.kind == "task"
         reply = await self.world.workers[lane.worker].run(msgspec.structs.replace(call, attempt=self.task.attempt))
-        tier = self.world.tiers[lane.tier]
-        entry = entry_of(self.task, opened, reply, tier, self.world.prices, self.world.clock.wall())
-        await self._settle(entry)
-        await self._give_back(reply.outcome)
+        entry = self._entry(lane, reply)
+        await self._ask(names.LEDGER, Append(entry))
+        await self._ask(names.DISPATCHER, Returned(reply.outcome))
         _log.info(
             "model_called",
             task=self.task.id,
@@ -247,16 +242,17 @@ class Life:
         )
         return reply
 
-    async def _settle(self, entry: Entry) -> None:
-        await self._ask(names.LEDGER, Append(entry))
+    def _entry(self, lane: Route, reply: ModelReply) -> Entry:
+        """The ledger's line of the call that is open."""
+        world = self.world
+        tier = world.tiers[lane.tier]
+        return entry_of(self.task, reply, tier=tier, worker=lane.worker, prices=world.prices, now=world.clock.wall())
 
     # Ends of a run
 
     async def _complete(self, lane: Route, reply: ModelReply) -> None:
-        outcome, world = reply.outcome, self.world
-        text = outcome.text if isinstance(outcome, Done) else ""
-        opened = self.task.call or OpenCall("task", lane.tier, lane.worker, "", "")
-        entry = entry_of(self.task, opened, reply, world.tiers[lane.tier], world.prices, world.clock.wall())
+        text = reply.outcome.text if isinstance(reply.outcome, Done) else ""
+        entry = self._entry(lane, reply)
         answer = Answer(
             text=text,
             tier=lane.tier,
@@ -267,7 +263,7 @@ class Life:
             input_tokens=entry.input_tokens,
             output_tokens=entry.output_tokens,
             estimated_cost_usd=entry.estimated_cost_usd or 0.0,
-            timestamp=rfc3339(world.clock.wall()),
+            timestamp=rfc3339(self.world.clock.wall()),
         )
         await self._tell(Complete(self.task.id, self.task.lease, answer))
 
@@ -275,13 +271,13 @@ class Life:
         failure = Failure(code_of(outcome), detail_of(outcome))
         await self._tell(Fail(self.task.id, self.task.lease, failure))
 
-    async def _back_off(self, after_s: float, outcome: Outcome, failures: int, classification: Classification) -> None:
+    async def _back_off(self, after_s: float, outcome: Outcome) -> None:
         """Another try later; this one is used up."""
-        moment = self.world.clock.wall() + after_s
-        reason = f"another try after {code_of(outcome)}"
-        failure = Failure(code_of(outcome), detail_of(outcome))
         task = self.task
-        await self._tell(Postpone(task.id, task.lease, moment, reason, failures, failure, classification))
+        moment = self.world.clock.wall() + after_s
+        failure = Failure(code_of(outcome), detail_of(outcome))
+        reason = f"another try after {failure.code}"
+        await self._tell(Postpone(task.id, task.lease, moment, reason, task.failures + 1, failure))
 
     async def _wait(self, hold: Hold | None, classification: Classification | None = None) -> None:
         """Until the limit ends; no try is used up. Without any lane at all the task fails."""
@@ -326,7 +322,7 @@ class Life:
 async def pause(runtime: Runtime, delay_s: float) -> None:
     """Sleep on the clock of the runtime, so that virtual time covers it."""
     future: asyncio.Future[None] = runtime.loop.create_future()
-    timer = runtime.call_later(delay_s, lambda: future.done() or future.set_result(None))
+    timer = runtime.call_later(delay_s, lambda: None if future.done() else future.set_result(None))
     try:
         await future
     finally:

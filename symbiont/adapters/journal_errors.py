@@ -7,8 +7,10 @@
 
 import errno
 
+from symbiont import ports
 
-class SyncFailed(OSError):
+
+class SyncFailed(ports.SyncFailed):
     """A sync failed once, so nothing of this journal is acknowledged until it is opened anew.
 
     It is final because the kernel marks pages clean after a failed sync: asking again would succeed and save nothing.

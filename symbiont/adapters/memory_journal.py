@@ -8,10 +8,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from symbiont.adapters.journal_errors import JournalClosed, JournalFull, SyncFailed
+from symbiont.adapters.journal_errors import JournalClosed, JournalFull
 from symbiont.adapters.journal_format import Position, checked, refuse_rewrite_of_chain, scan, stamp
 from symbiont.adapters.journal_receipts import acknowledge, refuse, refused
-from symbiont.ports import Opened, Receipt
+from symbiont.ports import Opened, Receipt, SyncFailed
 
 _NAME = "in memory"
 

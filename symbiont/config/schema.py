@@ -67,6 +67,9 @@ class Dispatch(_Section, frozen=True):
     max_task_chars: Count = 400_000
     """Longest task text; longer ones are refused (TASK_TOO_LONG)."""
 
+    max_pending: Count = 100_000
+    """Pending tasks the queue holds; more are refused (STORAGE_REFUSED) instead of filling memory."""
+
     max_attempts: Count = 4
     """Tries that count before a task fails; waiting for a limit does not count."""
 

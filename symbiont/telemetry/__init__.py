@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""What the process says about itself: logs now; metrics and traces join here."""

@@ -1,0 +1,324 @@
+"""The only file that wires everything: from a configuration to a running tree, and back down in order.
+
+Order of a start: data directory locked → listening sockets opened → tree up → API answers. What is above the tree (sockets,
+connections) stays while the tree restarts. Order of an end: runs stopped and settled → tree down in reverse → sockets closed;
+all within `supervision.shutdown_s`, after which the process leaves anyway.
+"""
+
+import asyncio
+import gc
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import structlog
+import uvloop
+from aiohttp import web
+
+from supervisors import SHUTDOWN, CallExit, NotStarted, Process, Runtime, spawn
+from supervisors.application import stop_tree
+from symbiont.actors import names
+from symbiont.actors.dispatcher import Dispatcher, Drain
+from symbiont.actors.heartbeat import Heartbeat
+from symbiont.actors.http_server import HTTPServer
+from symbiont.actors.ledger import Ledger
+from symbiont.actors.life import Life, World
+from symbiont.actors.queue import Queue
+from symbiont.actors.tree import Makers, tree
+from symbiont.adapters.claude_cli import ClaudeCli, find_claude, reap_orphans
+from symbiont.adapters.data_dir import DataDir
+from symbiont.adapters.journal import FileJournal
+from symbiont.adapters.rehearsal import Rehearsal
+from symbiont.adapters.system import SystemClock, SystemRandomness
+from symbiont.config import Loaded, data_dir, price_table, tier_table
+from symbiont.domain.errors import SymbiontError
+from symbiont.domain.retry import ClosurePolicy
+from symbiont.domain.task import NewTask, Source
+from symbiont.http.actor_gate import ActorGate
+from symbiont.http.app import build_app
+from symbiont.http.listen import bind, url_of
+from symbiont.http.listen import serve as listen
+from symbiont.ports import Worker
+from symbiont.service import views
+from symbiont.service.dry_run import dry_run
+from symbiont.service.running import RunningService
+from symbiont.telemetry import logs
+
+SPARE_TASKS = 64
+"""Room under the task supervisor besides requests and runs."""
+
+EXIT_GAVE_UP = 70
+"""The tree gave up: the service manager is to start the process again (sysexits: EX_SOFTWARE)."""
+
+_log = structlog.get_logger("symbiont.boot")
+
+
+@dataclass(frozen=True)
+class Symbiont:
+    """A running tree. `url` is empty without HTTP."""
+
+    runtime: Runtime
+    root: Process
+    service: RunningService
+    url: str
+
+
+def our_version() -> str:
+    try:
+        return version("symbiont")
+    except PackageNotFoundError:
+        return "0+unknown"
+
+
+# Parts
+
+
+def choose_worker(loaded: Loaded, data: DataDir) -> tuple[Worker, Callable[[], bool]]:
+    """The worker and how to tell whether it is there.
+
+    `auto` falls back to rehearsal only if nobody named an executable: who names one means it, and is told when it is missing.
+    """
+    dispatch = loaded.config.dispatch
+    is_named = loaded.provenance.get("dispatch.claude_cli", "default") != "default"
+    is_found = find_claude(dispatch.claude_cli, os.environ.get("PATH")) is not None
+    if dispatch.worker == "rehearsal" or (dispatch.worker == "auto" and not is_found and not is_named):
+        return Rehearsal(tier_table(loaded.config), price_table(loaded.config)), lambda: True
+    claude = ClaudeCli(
+        executable=dispatch.claude_cli,
+        slots=dispatch.slots,
+        stop_grace_s=dispatch.stop_grace_s,
+        environment=os.environ,
+        cwd=data.cli_cwd,
+        owner=owner_of(data.path),
+        clock=SystemClock(),
+    )
+    return claude, claude.is_available
+
+
+def owner_of(path: Path) -> str:
+    """The mark on our children's environment: by it a later start finds those that outlived a kill."""
+    status = path.stat()
+    return f"symbiont-{status.st_dev:x}-{status.st_ino:x}"
+
+
+def world_of(loaded: Loaded, runtime: Runtime, worker: Worker) -> World:
+    return World(
+        runtime=runtime,
+        workers={worker.name: worker},
+        classifies=frozenset({worker.name}) - {Rehearsal.name},
+        tiers=tier_table(loaded.config),
+        prices=price_table(loaded.config),
+        config=loaded.config,
+        clock=SystemClock(),
+    )
+
+
+def makers_of(world: World, data: DataDir, is_available: Callable[[], bool], source: Source | None) -> Makers:
+    """The journals are made once: a new life of an actor opens the same one, which waits for the writer of the old."""
+    config, clock = world.config, world.clock
+    ledger = FileJournal(data.ledger, chained=True)
+    queue, beats, limits = (FileJournal(path, chained=False) for path in (data.queue, data.heartbeat, data.limits))
+
+    def dispatcher() -> Dispatcher:
+        return Dispatcher(
+            run=lambda task: Life(task, world).run(),
+            workers={name: worker.slots for name, worker in world.workers.items()},
+            lanes=[(name, tier) for name in world.workers for tier in world.tiers.names],
+            tiers=world.tiers,
+            journal=limits,
+            clock=clock,
+            randomness=SystemRandomness(),
+            policy=ClosurePolicy(
+                unknown_reset_s=config.limits.unknown_reset_s,
+                rate_backoff_base_s=config.limits.rate_backoff_base_s,
+                rate_backoff_max_s=config.limits.rate_backoff_max_s,
+                account_pause_s=config.limits.account_pause_s,
+            ),
+            wake_jitter_s=config.limits.wake_jitter_s,
+            source=source,
+        )
+
+    def heartbeat() -> Heartbeat:
+        return Heartbeat(
+            journal=beats,
+            clock=clock,
+            disk=data,
+            worker=is_available,
+            interval_s=config.heartbeat.interval_s,
+            min_free_bytes=config.heartbeat.min_free_bytes,
+        )
+
+    return Makers(
+        ledger=lambda: Ledger(ledger),
+        queue=lambda: Queue(queue, clock, config.dispatch.max_pending),
+        dispatcher=dispatcher,
+        heartbeat=heartbeat,
+        http_server=lambda: HTTPServer(config.server.max_in_flight),
+    )
+
+
+# Running
+
+
+@asynccontextmanager
+async def running(loaded: Loaded, *, with_http: bool = True, source: Source | None = None) -> AsyncGenerator[Symbiont]:
+    """A whole Symbiont inside a running loop, taken down in order at the end. `source` restricts which tasks it runs."""
+    path = data_dir(loaded.config)
+    data = DataDir.open(path, make_parents=not loaded.config.data_dir)
+    try:
+        server = loaded.config.server
+        sockets = bind(server.host, server.port) if with_http else []
+        try:
+            async with _tree(loaded, data, sockets, source) as symbiont:
+                yield symbiont
+        finally:
+            for sock in sockets:
+                sock.close()
+    finally:
+        data.close()
+
+
+@asynccontextmanager
+async def _tree(
+    loaded: Loaded, data: DataDir, sockets: list[socket.socket], source: Source | None
+) -> AsyncGenerator[Symbiont]:
+    await _reap(owner_of(data.path))
+    config = loaded.config
+    worker, is_available = choose_worker(loaded, data)
+    runtime = Runtime()
+    world = world_of(loaded, runtime, worker)
+    root = await _spawn_root(world, makers_of(world, data, is_available, source))
+    service = RunningService(
+        runtime,
+        config=config,
+        tiers=world.tiers,
+        prices=world.prices,
+        clock=world.clock,
+        workers=(worker.name,),
+        version=our_version(),
+    )
+    symbiont = Symbiont(runtime, root, service, url_of(sockets) if sockets else "")
+    runner: web.AppRunner | None = None
+    try:
+        if sockets:
+            gate = ActorGate(runtime)
+            app = build_app(service, gate, config.server, world.tiers, config.dispatch.max_task_chars)
+            runner = await listen(app, sockets)
+            data.write_server_info(symbiont.url, os.getpid())
+        yield symbiont
+    finally:
+        await _take_down(symbiont, config.supervision.shutdown_s)
+        if runner is not None:
+            await runner.cleanup()
+
+
+async def _spawn_root(world: World, makers: Makers) -> Process:
+    config = world.config
+    slots = sum(worker.slots for worker in world.workers.values())
+    supervisor = tree(
+        makers,
+        max_tasks=config.server.max_in_flight + slots + SPARE_TASKS,
+        max_restarts=config.supervision.max_restarts,
+        within_s=config.supervision.within_s,
+    )
+    try:
+        root = await spawn(world.runtime, supervisor, name="symbiont")
+    except NotStarted as error:
+        raise _explained(error) from None
+    if root is None:
+        raise SymbiontError("INTERNAL", "the tree did not start")
+    return root
+
+
+def _explained(error: NotStarted) -> SymbiontError:
+    """The error behind a failed start, if it is one of ours, else the start's own words."""
+    reason = getattr(getattr(error.reason, "term", None), "reason", error.reason)
+    exception = getattr(reason, "exception", None)
+    return exception if isinstance(exception, SymbiontError) else SymbiontError("INTERNAL", str(error))
+
+
+async def _reap(owner: str) -> None:
+    """Model calls of a process that was killed still cost money."""
+    stopped = await asyncio.to_thread(reap_orphans, owner)
+    if stopped:
+        _log.warning("orphans_stopped", processes=stopped)
+
+
+async def _take_down(symbiont: Symbiont, within_s: float) -> None:
+    with suppress(CallExit):
+        await symbiont.runtime.named(names.DISPATCHER).call(Drain(), timeout_s=within_s * 0.75)
+    if not await stop_tree(symbiont.root, SHUTDOWN, within_s=within_s):
+        _log.error("tree_killed", within_s=within_s)
+
+
+# Programs
+
+
+def serve(loaded: Loaded) -> int:
+    """Run until SIGTERM or SIGINT; returns the exit code. Raises `SymbiontError` when it cannot start."""
+    logs.configure(loaded.config.logging)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_serve(loaded))
+
+
+async def _serve(loaded: Loaded) -> int:
+    stopping = asyncio.Event()
+    deadline_s = loaded.config.supervision.shutdown_s + 5.0
+
+    def stop() -> None:
+        if stopping.is_set():
+            os._exit(130)
+        stopping.set()
+        _leave_after(deadline_s)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    async with running(loaded) as symbiont:
+        _banner(symbiont, loaded)
+        gc.freeze()
+        symbiont.root.on_death(lambda _reason: stopping.set())
+        await stopping.wait()
+        gave_up = not symbiont.root.alive
+    if gave_up:
+        _log.critical("gave_up", reason=str(symbiont.root.exit_reason))
+        return EXIT_GAVE_UP
+    return 0
+
+
+def _leave_after(deadline_s: float) -> None:
+    """A task that swallows its cancellation would keep the loop from closing for ever."""
+    timer = threading.Timer(deadline_s, os._exit, args=(1,))
+    timer.daemon = True
+    timer.start()
+
+
+def _banner(symbiont: Symbiont, loaded: Loaded) -> None:
+    path = data_dir(loaded.config)
+    workers = ", ".join(symbiont.service.workers)
+    sys.stderr.write(f"symbiont {our_version()} on {symbiont.url} · worker: {workers} · data: {path}\n")
+    sys.stderr.flush()
+
+
+def run_local(loaded: Loaded, new: NewTask) -> views.TaskAnswer:
+    """One task in this process, without a server. Raises its failure, or `DATA_DIR_LOCKED` while a server runs."""
+    logs.configure(loaded.config.logging)
+
+    async def run() -> views.TaskAnswer:
+        async with running(loaded, with_http=False, source="direct") as symbiont:
+            return await symbiont.service.run_task(new, wait_s=loaded.config.server.wait_s)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(run())
+
+
+def dry_run_local(loaded: Loaded, new: NewTask) -> views.DryRun:
+    """What the task would cost; starts nothing."""
+    config = loaded.config
+    return dry_run(new, config, tier_table(config), price_table(config))

@@ -1,0 +1,87 @@
+"""The gate over the actors: a request is admitted by HTTPServer and runs as a task under TaskSupervisor.
+
+Guarantees: the body runs at most once; a crash anywhere in the tree is answered, never waited for; what the body raises is raised
+here. An actor that is just being restarted is waited for a moment, so most requests do not even notice.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar, cast
+
+import msgspec
+
+from supervisors import SHUTDOWN, CallExit, Error, MailboxFull, Runtime, TaskHandle
+from supervisors.exits import NOPROC
+from supervisors.task import Job, TaskProcess
+from symbiont.actors import names
+from symbiont.actors.http_server import Admit, Busy
+from symbiont.domain.errors import SymbiontError
+from symbiont.service.asking import restarting
+
+RESTART_PATIENCE_S = 1.0
+ADMISSION_TIMEOUT_S = 5.0
+
+T = TypeVar("T")
+
+
+class _Returned(msgspec.Struct, Generic[T]):
+    value: T
+
+
+class ActorGate:
+    """Implements `gate.Gate`."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    async def run(self, body: Callable[[], Awaitable[T]]) -> T:
+        async def job() -> object:
+            try:
+                return _Returned(await body())
+            except SymbiontError as refusal:  # a value to the supervisor: a refused request is no crash
+                return refusal
+
+        process = await self._admitted(job)
+        outcome = await self._outcome(process)
+        if isinstance(outcome, SymbiontError):
+            raise outcome
+        return cast("_Returned[T]", outcome).value
+
+    async def _admitted(self, job: Job[object]) -> TaskProcess:
+        answer = await self._asked(job) or await self._asked_again(job)
+        if isinstance(answer, Busy):
+            hint = "try again in a moment"
+            raise SymbiontError(
+                "OVER_CAPACITY", f"expected at most {answer.max_in_flight} requests at a time, got: one more", hint=hint
+            )
+        return answer
+
+    async def _asked(self, job: Job[object]) -> TaskProcess | Busy | None:
+        """None if nobody was there: then, and only then, it is safe to ask again."""
+        try:
+            return await self._runtime.named(names.HTTP_SERVER).call(Admit(job), ADMISSION_TIMEOUT_S)
+        except CallExit as exit_:
+            if exit_.reason == NOPROC:
+                return None
+            raise restarting(names.HTTP_SERVER) from None
+        except MailboxFull:
+            raise SymbiontError("OVER_CAPACITY", "too many requests at a time", hint="try again in a moment") from None
+
+    async def _asked_again(self, job: Job[object]) -> TaskProcess | Busy:
+        await self._runtime.await_name(names.HTTP_SERVER, RESTART_PATIENCE_S)
+        answer = await self._asked(job)
+        if answer is None:
+            raise restarting(names.HTTP_SERVER)
+        return answer
+
+    async def _outcome(self, process: TaskProcess) -> object:
+        handle: TaskHandle[object] = TaskHandle(process)
+        try:
+            return await handle.result()
+        except CallExit as exit_:
+            if isinstance(exit_.reason, Error):
+                raise exit_.reason.exception from None
+            raise restarting(names.TASKS) from None
+        except asyncio.CancelledError:
+            process.exit(SHUTDOWN)
+            raise

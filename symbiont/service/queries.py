@@ -1,0 +1,83 @@
+"""Questions to a running Symbiont. Nothing here changes anything."""
+
+import msgspec
+
+from supervisors import Runtime
+from symbiont.actors import names
+from symbiont.actors.dispatcher import ReadLimits
+from symbiont.actors.heartbeat import LastBeat
+from symbiont.actors.ledger import ReadEntries, ReadTotals
+from symbiont.actors.queue import CountTasks, Get, ListTasks
+from symbiont.domain.ledger import Tally, encode
+from symbiont.domain.moment import rfc3339
+from symbiont.domain.task import Status
+from symbiont.domain.tier import TierTable
+from symbiont.ports import Clock
+from symbiont.service import shapes, views
+from symbiont.service.asking import ask, checked
+
+RUNTIME = "python/asyncio"
+_NEEDS_A_HUMAN = frozenset({"unauthorised", "no_credit"})
+
+
+class Queries:
+    """`workers`: the names of those who run tasks; `version`: ours."""
+
+    def __init__(
+        self, runtime: Runtime, *, tiers: TierTable, clock: Clock, workers: tuple[str, ...], version: str
+    ) -> None:
+        self._runtime = runtime
+        self._tiers = tiers
+        self._clock = clock
+        self.workers = workers
+        self._version = version
+        self._started_s = clock.monotonic()
+
+    def health(self) -> views.Health:
+        return views.Health(runtime=RUNTIME, status="ok")
+
+    async def task(self, task_id: str) -> views.TaskView:
+        return shapes.task_view(checked(await ask(self._runtime, names.QUEUE, Get(task_id))))
+
+    async def tasks(self, status: str | None, limit: int) -> views.TaskList:
+        wanted = None if status is None else Status(status)
+        page = await ask(self._runtime, names.QUEUE, ListTasks(wanted, limit))
+        tasks = tuple(shapes.task_view(task) for task in page.tasks)
+        return views.TaskList(tasks, len(tasks), page.total)
+
+    async def ledger(self, limit: int) -> views.LedgerPage:
+        entries = await ask(self._runtime, names.LEDGER, ReadEntries(limit))
+        return views.LedgerPage(tuple(msgspec.Raw(encode(entry)) for entry in entries), len(entries))
+
+    async def ledger_stats(self) -> views.LedgerStats:
+        return shapes.ledger_stats(await ask(self._runtime, names.LEDGER, ReadTotals()))
+
+    async def status(self) -> views.Status:
+        runtime = self._runtime
+        totals = await ask(runtime, names.LEDGER, ReadTotals())
+        counts = await ask(runtime, names.QUEUE, CountTasks())
+        limits = await ask(runtime, names.DISPATCHER, ReadLimits())
+        last = await ask(runtime, names.HEARTBEAT, LastBeat(), timeout_s=30.0)
+        now = self._clock.wall()
+        closed = [limit for limit in limits if limit.opens_at > now]
+        return views.Status(
+            status="healthy" if last is None else last.status,
+            runtime=RUNTIME,
+            api_uptime_seconds=int(self._clock.monotonic() - self._started_s),
+            rate_limited=any(limit.limit not in _NEEDS_A_HUMAN for limit in closed),
+            queue_size=counts.pending,
+            last_heartbeat=None if last is None else last.timestamp,
+            total_calls=totals.total.calls,
+            total_cost_estimated_usd=totals.total.cost_usd,
+            by_model={name: shapes.model_total(tally) for name, tally in sorted(totals.by_model.items())},
+            tier_usage=self._tier_usage(totals.by_date_and_tier, rfc3339(now)[:10]),
+            version=self._version,
+            processing=counts.processing,
+            limits=tuple(shapes.limit_view(limit, self._tiers.names) for limit in closed),
+            workers=self.workers,
+            rehearsal=shapes.model_total(totals.rehearsal),
+        )
+
+    def _tier_usage(self, by_date_and_tier: dict[tuple[str, str], Tally], today: str) -> dict[str, views.TierUsage]:
+        found = {name: by_date_and_tier.get((today, name), Tally()) for name in self._tiers.names}
+        return {name: views.TierUsage(tally.calls, tally.tokens) for name, tally in found.items()}

@@ -1,0 +1,35 @@
+"""The service of a running tree: `api.Service`, made of queries, commands and the dry run."""
+
+from supervisors import Runtime
+from symbiont.config.schema import Config
+from symbiont.domain.price import PriceTable
+from symbiont.domain.task import NewTask
+from symbiont.domain.tier import TierTable
+from symbiont.ports import Clock
+from symbiont.service import views
+from symbiont.service.commands import Commands
+from symbiont.service.dry_run import dry_run
+from symbiont.service.queries import Queries
+
+
+class RunningService(Queries, Commands):
+    """Everything HTTP and CLI may ask of this process."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        *,
+        config: Config,
+        tiers: TierTable,
+        prices: PriceTable,
+        clock: Clock,
+        workers: tuple[str, ...],
+        version: str,
+    ) -> None:
+        Queries.__init__(self, runtime, tiers=tiers, clock=clock, workers=workers, version=version)
+        Commands.__init__(self, runtime, tiers=tiers, clock=clock)
+        self._config = config
+        self._prices = prices
+
+    async def dry_run(self, new: NewTask) -> views.DryRun:
+        return dry_run(new, self._config, self._tiers, self._prices)

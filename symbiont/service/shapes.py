@@ -1,0 +1,89 @@
+"""From what actors know to what leaves the process. Pure."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from symbiont.actors.heartbeat import Snapshot
+from symbiont.domain.errors import SymbiontError
+from symbiont.domain.lanes import Closed
+from symbiont.domain.ledger import Tally, Totals
+from symbiont.domain.moment import rfc3339
+from symbiont.domain.task import Status, Task
+from symbiont.service import views
+
+
+def task_view(task: Task) -> views.TaskView:
+    return views.TaskView(
+        id=task.id,
+        task=task.task,
+        status=task.status.value,
+        created_at=task.created_at,
+        source=task.source,
+        priority=task.priority.value,
+        attempt=task.attempt,
+        force_tier=task.force_tier,
+        project=task.project,
+        classification=task.classification,
+        waiting_for=task.waiting_for,
+        not_before=None if task.not_before is None else rfc3339(task.not_before),
+        answer=task_answer(task),
+        failure=task.failure,
+        finished_at=task.finished_at,
+    )
+
+
+def task_answer(task: Task) -> views.TaskAnswer | None:
+    answer = task.answer
+    if answer is None:
+        return None
+    return views.TaskAnswer(
+        id=task.id,
+        task=task.task,
+        model=answer.tier,
+        result=answer.text,
+        elapsed_seconds=answer.elapsed_seconds,
+        input_tokens=answer.input_tokens,
+        output_tokens=answer.output_tokens,
+        estimated_cost_usd=answer.estimated_cost_usd,
+        timestamp=answer.timestamp,
+        billing=answer.billing,
+    )
+
+
+def answered(task: Task) -> views.TaskAnswer:
+    """The answer of a finished task; raises the failure of one that has none, with the task's id in the details."""
+    answer = task_answer(task)
+    if task.status is Status.DONE and answer is not None:
+        return answer
+    details = {"id": task.id, "status": task.status.value, "attempts": task.attempt}
+    if task.status is Status.CANCELLED:
+        raise SymbiontError("CANCELLED", f"task {task.id} was cancelled", details=details)
+    if task.failure is None:
+        raise SymbiontError("INTERNAL", f"task {task.id} ended without an answer", details=details)
+    text = f"task {task.id} failed: {task.failure.detail or task.failure.code}"
+    raise SymbiontError(task.failure.code, text, hint=f"symbiont task retry {task.id}", details=details)
+
+
+def model_total(tally: Tally) -> views.ModelTotal:
+    return views.ModelTotal(tally.calls, tally.cost_usd)
+
+
+def ledger_stats(totals: Totals) -> views.LedgerStats:
+    return views.LedgerStats(
+        total_calls=totals.total.calls,
+        total_cost_estimated_usd=totals.total.cost_usd,
+        by_model={name: model_total(tally) for name, tally in sorted(totals.by_model.items())},
+        by_date={date: model_total(tally) for date, tally in sorted(totals.by_date.items())},
+        rehearsal=model_total(totals.rehearsal),
+        unknown_cost_calls=totals.unknown_cost_calls,
+    )
+
+
+def limit_view(limit: Closed, tiers: Iterable[str]) -> views.Limit:
+    closes = (limit.tier,) if limit.tier else tuple(tiers)
+    return views.Limit(limit.worker, limit.limit, closes, rfc3339(limit.resets_at))
+
+
+def beat(snapshot: Snapshot) -> views.Beat:
+    return msgspec.convert(msgspec.structs.asdict(snapshot), views.Beat)
