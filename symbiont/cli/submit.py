@@ -15,7 +15,8 @@ from symbiont.domain.errors import SymbiontError
 from symbiont.domain.task import NewTask, Priority
 from symbiont.service import views
 
-RECENT = 50
+GRACE_S = 10.0
+"""What a server gets beyond the wait it was asked for, to say that the task goes on."""
 
 
 def and_wait(options: Options, new: NewTask, timeout_s: float | None) -> None:
@@ -63,11 +64,13 @@ def show_answer(body: bytes, *, as_json: bool) -> None:
 
 
 def _answered(client: Client, new: NewTask, patience: Patience) -> bytes:
+    wait_s = patience.left_s()
+    query = {} if wait_s is None else {"wait_s": f"{wait_s:.3f}"}
     try:
-        body = client.post("/task", _fields(new), timeout_s=patience.left_s())
+        body = client.post("/task", _fields(new), query=query, timeout_s=None if wait_s is None else wait_s + GRACE_S)
         client.decode(body, views.TaskAnswer)
     except SymbiontError as error:
-        task_id = _pending_id(client, new, error)
+        task_id = _pending_id(error)
         if task_id is None:
             raise
         return until_done(client, task_id, patience)
@@ -77,25 +80,13 @@ def _answered(client: Client, new: NewTask, patience: Patience) -> bytes:
     return body
 
 
-def _pending_id(client: Client, new: NewTask, error: SymbiontError) -> str | None:
+def _pending_id(error: SymbiontError) -> str | None:
     """The id of the task that goes on although the request ended; None if the error means something else."""
     match error.code, error.details:
         case "STILL_PENDING", {"id": str(task_id)}:
             return task_id
-        case "TIMEOUT", _:
-            return _newest_like(client, new)
         case _:
             return None
-
-
-def _newest_like(client: Client, new: NewTask) -> str | None:
-    """The request ended before it named the task; the newest one with the same text and source is most likely it."""
-    try:
-        page = client.decode(client.get("/queue", {"limit": RECENT}), views.TaskList)
-    except SymbiontError:
-        return None
-    same = (task.id for task in reversed(page.tasks) if task.task == new.task and task.source == new.source)
-    return next(same, None)
 
 
 def _estimated(options: Options, new: NewTask) -> bytes:

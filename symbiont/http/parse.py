@@ -18,6 +18,7 @@ from symbiont.http.wording import did_you_mean, listed, quoted
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 10_000
 MAX_PROJECT_CHARS = 128
+_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _TASK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _FLAGS = {"true": True, "false": False}
 
@@ -124,6 +125,17 @@ def status(params: Mapping[str, str]) -> str | None:
     if text is not None and text not in list(Status):
         raise _not_among("status", text, list(Status))
     return text
+
+
+def wait_s(params: Mapping[str, str], longest_s: float) -> float:
+    """`wait_s` in seconds, at most `longest_s`, which it is when absent."""
+    text = params.get("wait_s")
+    if text is None:
+        return longest_s
+    # the pattern keeps `nan`, `inf`, exponents and a million digits away from `float`
+    if _SECONDS.fullmatch(text) is None:
+        raise SymbiontError("BAD_VALUE", f"expected wait_s to be seconds such as 2.5, got: {quoted(text)}")
+    return min(float(text), longest_s)
 
 
 def flag(params: Mapping[str, str], name: str) -> bool:

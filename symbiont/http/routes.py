@@ -75,7 +75,7 @@ async def submit_task(desk: Desk, asked: Asked) -> View:
     new = desk.rules.new_task(asked.fields, "direct")
     if parse.flag(asked.params, "dry_run"):
         return await desk.service.dry_run(new)
-    return await desk.service.run_task(new, wait_s=desk.wait_s)
+    return await desk.service.run_task(new, wait_s=parse.wait_s(asked.params, desk.wait_s))
 
 
 async def enqueue_task(desk: Desk, asked: Asked) -> View:
@@ -138,12 +138,18 @@ DRY_RUN = Param(
     {"type": "string", "enum": ["true", "false"], "default": "false"},
 )
 
+WAIT_S = Param(
+    "wait_s",
+    "Seconds to wait for the answer before STILL_PENDING names the task, which goes on; at most, and by default, server.wait_s.",
+    {"type": "number", "minimum": 0},
+)
+
 _TASK_CODES = ("MISSING_FIELD", "EMPTY_TASK", "UNKNOWN_TIER", "TASK_TOO_LONG", "STORAGE_REFUSED")
 
 ROUTES: tuple[Route, ...] = (
     Route(
         "POST", "/task", submit_task, "Run a task and wait for its answer",
-        (views.TaskAnswer, views.DryRun), parse.TaskBody, (DRY_RUN,),
+        (views.TaskAnswer, views.DryRun), parse.TaskBody, (DRY_RUN, WAIT_S),
         (*_TASK_CODES, "STILL_PENDING", "USAGE_LIMITED", "REFUSED", "TIMED_OUT", "BAD_OUTPUT", "CLI_MISSING"),
     ),
     Route(

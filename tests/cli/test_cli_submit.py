@@ -208,22 +208,12 @@ def test_a_task_that_outlives_the_timeout_is_pending_and_named(ask, api, a_task)
     }
 
 
-def test_a_task_whose_request_timed_out_is_found_again_by_its_text(ask, api, a_task, a_page, an_answer):
-    _never_answers(api, an_answer)
-    others = [a_task(id="task-1", task="other"), a_task(id="queued-2", source="queued"), a_task(id="task-3")]
-    api.answers("GET", "/queue", a_page(*others))
-    api.answers("GET", "/task/task-3", a_task(id="task-3", status="processing"))
+def test_the_server_is_told_how_long_to_wait(ask, api, an_answer):
+    api.answers("POST", "/task", an_answer())
 
-    ran = ask("task", "submit", "Say hello", "--json", "--timeout", "0.05")
+    ask("task", "submit", "Say hello", "--timeout", "2.5")
 
-    assert (ran.code, ran.error["details"]["id"]) == (8, "task-3")
-
-
-def test_a_task_that_cannot_be_found_again_is_a_timeout(ask, api, a_page, an_answer):
-    _never_answers(api, an_answer)
-    api.answers("GET", "/queue", a_page())
-
-    assert ask("task", "submit", "Say hello", "--timeout", "0.05").code == 7
+    assert 2.4 < float(api.seen[-1].query["wait_s"]) <= 2.5
 
 
 def _never_answers(api, an_answer):

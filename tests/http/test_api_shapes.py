@@ -56,6 +56,22 @@ async def test_a_dry_run_calls_no_model(api):
     assert [call[0] for call in api.service.seen] == ["dry_run"]
 
 
+@pytest.mark.parametrize(("asked", "waited"), [("2.5", 2.5), ("0", 0.0), ("999999", None)])
+async def test_a_caller_may_wait_less_than_the_server_would(api, asked, waited):
+    await api.post(f"/task?wait_s={asked}", {"task": "Say hello"})
+    await api.post("/task", {"task": "Say hello"})
+
+    (_, _, first), (_, _, longest) = api.service.seen
+    assert first == (longest if waited is None else waited)
+
+
+@pytest.mark.parametrize("asked", ["", "soon", "-1", "nan", "1e3", "1" * 400])
+async def test_a_wait_that_is_no_time_is_refused(api, asked):
+    reply = await api.post(f"/task?wait_s={asked}", {"task": "Say hello"})
+
+    assert (reply.status, reply.json["code"]) == (400, "BAD_VALUE")
+
+
 async def test_dry_run_false_runs_the_task(api):
     await api.post("/task?dry_run=false", {"task": "Say hello"})
 
