@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import msgspec
 import structlog
 import uvloop
 from aiohttp import web
@@ -39,6 +40,7 @@ from symbiont.adapters.rehearsal import Rehearsal
 from symbiont.adapters.system import SystemClock, SystemRandomness
 from symbiont.config import Loaded, data_dir, price_table, tier_table
 from symbiont.domain.errors import SymbiontError
+from symbiont.domain.intake import Intake
 from symbiont.domain.retry import ClosurePolicy
 from symbiont.domain.task import NewTask, Source
 from symbiont.http.actor_gate import ActorGate
@@ -307,12 +309,18 @@ def _banner(symbiont: Symbiont, loaded: Loaded) -> None:
 
 
 def run_local(loaded: Loaded, new: NewTask) -> views.TaskAnswer:
-    """One task in this process, without a server. Raises its failure, or `DATA_DIR_LOCKED` while a server runs."""
-    logs.configure(loaded.config.logging)
+    """One task in this process, without a server. Raises its failure, or `DATA_DIR_LOCKED` while a server runs.
+
+    Quieter than a server: below warnings, it logs only what the configuration asks for.
+    """
+    is_asked = loaded.provenance.get("logging.level", "default") != "default"
+    settings = loaded.config.logging
+    logs.configure(settings if is_asked else msgspec.structs.replace(settings, level="warning"))
+    admitted = _admitted(loaded, new)
 
     async def run() -> views.TaskAnswer:
         async with running(loaded, with_http=False, source="direct") as symbiont:
-            return await symbiont.service.run_task(new, wait_s=loaded.config.server.wait_s)
+            return await symbiont.service.run_task(admitted, wait_s=loaded.config.server.wait_s)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(run())
@@ -321,4 +329,8 @@ def run_local(loaded: Loaded, new: NewTask) -> views.TaskAnswer:
 def dry_run_local(loaded: Loaded, new: NewTask) -> views.DryRun:
     """What the task would cost; starts nothing."""
     config = loaded.config
-    return dry_run(new, config, tier_table(config), price_table(config))
+    return dry_run(_admitted(loaded, new), config, tier_table(config), price_table(config))
+
+
+def _admitted(loaded: Loaded, new: NewTask) -> NewTask:
+    return Intake(tier_table(loaded.config), loaded.config.dispatch.max_task_chars).admit(new)

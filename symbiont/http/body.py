@@ -13,7 +13,7 @@ import msgspec
 from aiohttp import web
 
 from symbiont.domain.errors import SymbiontError
-from symbiont.http.wording import quoted
+from symbiont.domain.wording import quoted
 
 BODY_TIMEOUT_S = 30.0
 _EXAMPLE = 'expected something like {"task": "Summarise this text: …"}'

@@ -11,9 +11,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from symbiont.domain.errors import SymbiontError
+from symbiont.domain.wording import did_you_mean, encodable, listed, quoted
 from symbiont.http import encode, guard
 from symbiont.http.gate import Gate
-from symbiont.http.wording import did_you_mean, encodable, listed, quoted
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("symbiont.http")
 

@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from symbiont.domain.errors import SymbiontError
-from symbiont.http.wording import encodable
+from symbiont.domain.wording import encodable
 from symbiont.service import views
 
 View = (

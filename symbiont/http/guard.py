@@ -13,7 +13,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 from symbiont.domain.errors import SymbiontError
-from symbiont.http.wording import quoted
+from symbiont.domain.wording import quoted
 
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 _AUTHORITY = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::(?P<port>[0-9]{1,5}))?")

@@ -11,10 +11,11 @@ from typing import Any
 import msgspec
 
 from symbiont.domain.errors import MEANINGS
+from symbiont.domain.intake import MAX_PROJECT_CHARS
 from symbiont.domain.tier import TierTable
 from symbiont.http.encode import plain
 from symbiont.http.examples import EXAMPLES
-from symbiont.http.parse import MAX_PROJECT_CHARS, TaskBody
+from symbiont.http.parse import TaskBody
 from symbiont.http.routes import Param, Route
 from symbiont.service import views
 

@@ -7,17 +7,15 @@ A field given as `null` counts as absent.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
 from symbiont.domain.errors import SymbiontError
+from symbiont.domain.intake import Intake
 from symbiont.domain.task import NewTask, Priority, Source, Status
-from symbiont.domain.tier import TierTable
-from symbiont.http.wording import did_you_mean, listed, quoted
+from symbiont.domain.wording import did_you_mean, listed, quoted
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 10_000
-MAX_PROJECT_CHARS = 128
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _TASK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _FLAGS = {"true": True, "false": False}
@@ -32,58 +30,19 @@ class TaskBody(msgspec.Struct, frozen=True):
     project: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TaskRules:
-    """What a task may be: one of these tiers, at most so many characters."""
-
-    tiers: TierTable
-    max_task_chars: int
-
-    def new_task(self, fields: Mapping[str, object], source: Source) -> NewTask:
-        """The task a body asks for, or a SymbiontError about the first thing wrong with it."""
-        no_unknown(fields, TaskBody.__struct_fields__, "field")
-        return NewTask(
-            task=self._task(fields),
-            source=source,
-            force_tier=self._tier(fields),
-            priority=_priority(fields),
-            project=_project(fields),
-        )
-
-    def _task(self, fields: Mapping[str, object]) -> str:
-        if "task" not in fields:
-            raise SymbiontError(
-                "MISSING_FIELD", "expected task to be present, got: no such field", hint='{"task": "…"}'
-            )
-        task = _string("task", fields["task"])
-        if not task.strip():
-            raise SymbiontError("EMPTY_TASK", f"expected task to be some text, got: {quoted(task)}")
-        if len(task) > self.max_task_chars:
-            raise self._too_long(len(task))
-        if "\0" in task:
-            at = task.index("\0") + 1
-            raise SymbiontError("BAD_VALUE", f"expected task to be text, got: a NUL as its character {at}")
-        return task
-
-    def _too_long(self, length: int) -> SymbiontError:
-        return SymbiontError(
-            "TASK_TOO_LONG",
-            f"expected task to be at most {self.max_task_chars} characters, got: {length}",
-            hint="raise dispatch.max_task_chars in symbiont.toml, or send less",
-            details={"limit": self.max_task_chars, "length": length},
-        )
-
-    def _tier(self, fields: Mapping[str, object]) -> str | None:
-        tier = _optional("force_tier", fields)
-        if tier is None or self.tiers.get(tier) is not None:
-            return tier
-        names = self.tiers.names
-        raise SymbiontError(
-            "UNKNOWN_TIER",
-            f"expected force_tier to be {listed(names)}, got: {quoted(tier)}",
-            hint=did_you_mean(tier, names),
-            details={"tiers": list(names)},
-        )
+def new_task(intake: Intake, fields: Mapping[str, object], source: Source) -> NewTask:
+    """The task a body asks for, or a SymbiontError about the first thing wrong with it."""
+    no_unknown(fields, TaskBody.__struct_fields__, "field")
+    if "task" not in fields:
+        raise SymbiontError("MISSING_FIELD", "expected task to be present, got: no such field", hint='{"task": "…"}')
+    new = NewTask(
+        task=_string("task", fields["task"]),
+        source=source,
+        force_tier=_optional("force_tier", fields),
+        priority=_priority(fields),
+        project=_optional("project", fields) or "",
+    )
+    return intake.admit(new)
 
 
 def no_unknown(given: Iterable[str], known: Sequence[str], kind: str) -> None:
@@ -171,14 +130,6 @@ def _priority(fields: Mapping[str, object]) -> Priority:
     if text not in list(Priority):
         raise _not_among("priority", text, list(Priority))
     return Priority(text)
-
-
-def _project(fields: Mapping[str, object]) -> str:
-    text = _optional("project", fields) or ""
-    if len(text) <= MAX_PROJECT_CHARS and text.isprintable():
-        return text
-    expected = f"at most {MAX_PROJECT_CHARS} printable characters"
-    raise SymbiontError("BAD_VALUE", f"expected project to be {expected}, got: {quoted(text)}")
 
 
 def _not_among(name: str, text: str, known: Sequence[str]) -> SymbiontError:

@@ -9,8 +9,8 @@ from aiohttp import web
 from typing_extensions import override
 
 from symbiont.domain.errors import SymbiontError
+from symbiont.domain.wording import quoted
 from symbiont.http import edge, encode
-from symbiont.http.wording import quoted
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("symbiont.http")
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from symbiont.domain.intake import Intake
 from symbiont.domain.task import Status
 from symbiont.http import parse
 from symbiont.http.encode import View
@@ -22,7 +23,7 @@ class Desk:
     """What every handler has at hand: the service, the rules of a task, the settings, the OpenAPI document."""
 
     service: Service
-    rules: parse.TaskRules
+    intake: Intake
     wait_s: float
     max_body_bytes: int
     document: msgspec.Raw
@@ -72,14 +73,14 @@ class Route:
 
 
 async def submit_task(desk: Desk, asked: Asked) -> View:
-    new = desk.rules.new_task(asked.fields, "direct")
+    new = parse.new_task(desk.intake, asked.fields, "direct")
     if parse.flag(asked.params, "dry_run"):
         return await desk.service.dry_run(new)
     return await desk.service.run_task(new, wait_s=parse.wait_s(asked.params, desk.wait_s))
 
 
 async def enqueue_task(desk: Desk, asked: Asked) -> View:
-    return await desk.service.enqueue(desk.rules.new_task(asked.fields, "queued"))
+    return await desk.service.enqueue(parse.new_task(desk.intake, asked.fields, "queued"))
 
 
 async def show_task(desk: Desk, asked: Asked) -> View:

@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from symbiont.domain.errors import MEANINGS, SymbiontError
+from symbiont.domain.intake import Intake
 from symbiont.http import body, parse, wording
 
 relaxed = settings(
@@ -87,7 +88,7 @@ def test_a_body_decodes_to_an_object_or_a_named_mistake(sent):
 def test_fields_make_a_task_within_the_rules_or_a_named_mistake(tiers, fields):
     made = []
 
-    mistake = mistake_in(lambda: made.append(parse.TaskRules(tiers, 100).new_task(fields, "direct")))
+    mistake = mistake_in(lambda: made.append(parse.new_task(Intake(tiers, 100), fields, "direct")))
 
     assert mistake is None or mistake.http_status in {400, 413}
     assert all(0 < len(new.task.strip()) <= len(new.task) <= 100 for new in made)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from symbiont.http.wording import did_you_mean, encodable, listed, quoted
+from symbiont.domain.wording import did_you_mean, encodable, listed, quoted
 
 
 @pytest.mark.parametrize(
