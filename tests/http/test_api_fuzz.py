@@ -5,9 +5,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from symbiont.domain import wording
 from symbiont.domain.errors import MEANINGS, SymbiontError
 from symbiont.domain.intake import Intake
-from symbiont.http import body, parse, wording
+from symbiont.http import body, parse
 
 relaxed = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
