@@ -2,12 +2,15 @@
 
 Files in import order; each imports only those before it:
     errors, exits, clock        what can go wrong; why a process ends; time
+    deadlines, alarm            the time-outs of all calls; messages to oneself, later
     spec, events                the vocabulary of supervision; what is reported
     intensity, strategy         the restart decision, pure: how often, and who
     scheduler, mailbox, ref     the run queue; the bounded FIFO; addresses and calls
-    process, runtime            signals between processes; the table of them all
-    actor, actor_process, start the callbacks one writes; the machinery that runs them; bringing one up
-    supervisor, dynamic, task   static trees; children that come and go; supervised coroutines
+    signals, process, runtime   exits, links, monitors: their words, their rules; the table of all processes
+    actor, inbox, worker        the callbacks one writes; how messages get in; the task in which callbacks wait
+    actor_process, start        the machinery that runs an actor; bringing one up
+    admin, child, supervisor    what one may ask; one child's beginning and end; static trees
+    dynamic, task               children that come and go; supervised coroutines
     application                 stopping a whole tree in order
     introspect, testing         a snapshot of everything; virtual time
 """

@@ -6,8 +6,8 @@
         def handle_call(self, request: Get, from_: From) -> object:
             return self.n                        # the reply
 
-A callback may be a plain `def`, which runs in the runtime's own turn and costs no task switch, or return an awaitable
-(`async def`), which runs in a worker task of the actor; either way the next message waits until it is through.
+A callback may be a plain `def`, which runs in the runtime's own turn and costs no task switch, or an `async def` (or return
+its coroutine), which runs in a worker task of the actor; either way the next message waits until it is through.
 What a callback returns says what happens next; see `NO_REPLY`, `Reply`, `Continue`, `Stop`, `IGNORE`.
 
 An exception in a callback always ends the actor: `terminate` runs, reports go out, its supervisor decides.
@@ -23,7 +23,7 @@ from typing import Any, ClassVar, Final, Literal, final
 
 from supervisors.clock import Timer
 from supervisors.events import Unexpected
-from supervisors.exits import ExitReason
+from supervisors.exits import ExitReason, error_of
 from supervisors.mailbox import DEFAULT_CAPACITY
 from supervisors.process import Monitor, Process
 from supervisors.ref import Address, From
@@ -103,7 +103,7 @@ class Actor:
         return None
 
     def handle_continue(self, term: Any) -> object:
-        raise TypeError(f"{type(self).__name__} has no handle_continue, got: {term!r}")
+        raise TypeError(f"{type(self).__name__} has no handle_continue, got: {type(term).__name__}")
 
     def terminate(self, reason: ExitReason) -> object:
         """Clean up. Runs on `Stop`, on an exception, and (when trapping) on the exit of the parent; never on a kill."""
@@ -116,16 +116,28 @@ class Actor:
         return self.runtime.named(name)
 
     def send_after(self, delay_s: float, message: object) -> Timer:
-        """`message` arrives in `handle_info` after `delay_s`; dropped if this life has ended by then.
+        """`message` arrives in `handle_info` after `delay_s`, unless cancelled; the timer ends with this life.
 
         What an actor arranges for itself is not subject to the bound of its mailbox.
         """
-        return self.runtime.call_later(delay_s, lambda: self.me.post_signal(message))
+        return self.me.send_after(delay_s, message)
 
     def monitor(self, process: Process) -> Monitor:
         return self.me.monitor(process)
 
     def pipe(self, future: "asyncio.Future[Any]", wrap: "Callable[[asyncio.Future[Any]], object]") -> None:
-        """When `future` is done, `wrap(future)` arrives in `handle_info`: how to wait without holding up the mailbox."""
+        """When `future` is done, `wrap(future)` arrives in `handle_info`: how to wait without holding up the mailbox.
+
+        An exception in `wrap` ends the actor like one in a callback.
+        """
         me = self.me
-        future.add_done_callback(lambda done: me.post_signal(wrap(done)))
+
+        def deliver(done: "asyncio.Future[Any]") -> None:
+            try:
+                message = wrap(done)
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 -- wrap may ask a cancelled future for its result
+                me.request_stop(error_of(error))
+            else:
+                me.post_signal(message)
+
+        future.add_done_callback(deliver)

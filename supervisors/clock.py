@@ -4,6 +4,7 @@ Never the wall clock: restart windows and timeouts must not jump with it (OTP us
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -25,13 +26,16 @@ class Clock(Protocol):
 
 
 class LoopClock:
-    """The clock of a running event loop."""
+    """The clock of a running event loop, read anew each time.
+
+    Not `loop.time()`: uvloop reads its clock once per iteration, in milliseconds, so a slice of a turn would never end and a
+    time-out set after a slow callback would come early.
+    """
+
+    monotonic = staticmethod(time.monotonic)
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
 
-    def monotonic(self) -> float:
-        return self._loop.time()
-
     def call_at(self, when_s: float, callback: Callable[[], object]) -> Timer:
-        return self._loop.call_at(when_s, callback)
+        return self._loop.call_later(max(0.0, when_s - time.monotonic()), callback)

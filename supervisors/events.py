@@ -8,11 +8,11 @@ secret can travel in it; reporting is bounded and cannot raise into the runtime.
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, assert_never
+from typing import assert_never
 
 import structlog
 
-from supervisors.exits import Error, ExitReason
+from supervisors.exits import LONGEST_TEXT, Error, ExitReason, bounded_text
 
 __all__ = [
     "ChildTerminated",
@@ -25,8 +25,6 @@ __all__ = [
     "Unexpected",
     "log_event",
 ]
-
-_LONGEST: Final = 2_000
 
 
 class Context(StrEnum):
@@ -101,7 +99,7 @@ def log_event(event: Event) -> None:
             fields = {"parent": parent, "queued": queued, "uptime_s": round(uptime_s, 3)}
             _log.error("process_crashed", process=process, **fields, **_reason(reason))
         case ChildTerminated(supervisor, context, child, reason, restart):
-            text = reason if isinstance(reason, str) else _bounded(reason)
+            text = bounded_text(reason.__str__)
             _log.error(
                 "supervisor_report",
                 supervisor=supervisor,
@@ -119,15 +117,7 @@ def log_event(event: Event) -> None:
 
 
 def _reason(reason: ExitReason) -> dict[str, str]:
-    fields = {"reason": _bounded(reason)}
+    fields = {"reason": str(reason)}
     if isinstance(reason, Error) and reason.where:
-        fields["stack"] = reason.stack()[-_LONGEST:]
+        fields["stack"] = reason.stack()[-LONGEST_TEXT:]
     return fields
-
-
-def _bounded(reason: ExitReason) -> str:
-    try:
-        text = str(reason)
-    except Exception as broken:  # noqa: BLE001 -- an exception whose __str__ fails must not take its reporter along
-        text = f"{type(reason).__name__} whose text raised {type(broken).__name__}"
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"

@@ -1,13 +1,15 @@
 """Why a process ends: exit reasons are types, never strings (Erlang reference manual, "Processes", exit signals).
 
-Guarantees: a reason is an immutable value that holds no stack frames, so keeping one keeps nothing else alive.
+Guarantees: a reason is an immutable value that holds no stack frames, so keeping one keeps nothing else alive; its text is
+bounded and cannot raise, whatever an exception or a term makes of `__str__`.
 What a reason means for a restart is one function, `is_abnormal`; nobody parses texts.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from traceback import FrameSummary, StackSummary
 from types import TracebackType
-from typing import final
+from typing import Final, cast, final
 
 __all__ = [
     "CALLING_SELF",
@@ -25,9 +27,21 @@ __all__ = [
     "Normal",
     "Shutdown",
     "Timeout",
+    "bounded_text",
     "error_of",
     "is_abnormal",
 ]
+
+LONGEST_TEXT: Final = 2_000
+
+
+def bounded_text(render: Callable[[], str]) -> str:
+    """What `render` returns, cut to a readable length; its failure is part of the text instead of a second crash."""
+    try:
+        text = render()
+    except Exception as broken:  # noqa: BLE001 -- anything may happen in somebody's __str__ or __repr__
+        return f"no text: rendering it raised {type(broken).__name__}"
+    return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"
 
 
 @final
@@ -42,6 +56,9 @@ class Shutdown:
     """An orderly stop; with a `term` it is OTP's `{shutdown, Term}`."""
 
     term: object = None
+
+    def __str__(self) -> str:
+        return bounded_text(self.__repr__)
 
 
 @final
@@ -68,10 +85,10 @@ class Error:
     """An exception left a callback. `where` is the innermost part of the stack as (file, line, function)."""
 
     exception: BaseException
-    where: tuple[tuple[str, int, str], ...] = ()
+    where: tuple[tuple[str, int, str], ...] = field(default=(), repr=False)
 
     def __str__(self) -> str:
-        return f"{type(self.exception).__name__}: {self.exception}"
+        return f"{type(self.exception).__name__}: {bounded_text(self.exception.__str__)}"
 
     def stack(self) -> str:
         """The stack as text, rendered only when somebody looks."""
@@ -86,6 +103,9 @@ class Custom:
 
     term: object
 
+    def __str__(self) -> str:
+        return bounded_text(self.__repr__)
+
 
 ExitReason = Normal | Shutdown | Killed | NoProc | Timeout | Error | Custom
 
@@ -96,17 +116,33 @@ NOPROC = NoProc()
 TIMEOUT = Timeout()
 CALLING_SELF = Custom("calling_self")
 
-_DEEPEST = 32
+_DEEPEST: Final = 32
 
 
 def error_of(exception: BaseException) -> Error:
-    """The reason for an exception. Takes the traceback off it.
+    """The reason for an exception. Takes the traceback off it, and off every exception behind it.
 
     future → exception → traceback → frame → future is a cycle: keeping it would turn every crash into garbage-collector work.
     """
     where = _positions(exception.__traceback__)
-    exception.__traceback__ = None
+    for each in _family(exception):
+        each.__traceback__ = None
     return Error(exception, where)
+
+
+def _family(exception: BaseException) -> Iterator[BaseException]:
+    """The exception, its causes and contexts, and the members of groups, each once."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [exception]
+    while waiting:
+        each = waiting.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        waiting += (each.__cause__, each.__context__)
+        if isinstance(each, BaseExceptionGroup):
+            waiting += cast("BaseExceptionGroup[BaseException]", each).exceptions
 
 
 def _positions(traceback: TracebackType | None) -> tuple[tuple[str, int, str], ...]:

@@ -2,20 +2,22 @@
 
 Signals are table operations carried out in the same turn of the loop, so their order is the order they were sent in.
 A process dies in this order: marked dead → waiting callers fail → its name is free → links and monitors learn of it;
-therefore whoever hears of a death may start a successor under the same name at once.
+therefore whoever hears of a death may start a successor under the same name at once. Deaths that one death causes are worked
+off one after another, so that a long chain of links cannot run out of stack; all are told before the first signal returns.
 
 Deviation: killing is best effort inside one operating-system process. Code that swallows every cancellation cannot be
-stopped; it is declared dead in time, its name is freed, and it is listed in `Runtime.zombies`.
+stopped; it is declared dead in time, its name is freed, and it is listed in `Runtime.zombies` until it ends at last.
 """
 
 import asyncio
 from abc import abstractmethod
 from collections.abc import Callable
-from contextvars import ContextVar
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
+from supervisors.alarm import Alarms
+from supervisors.clock import Timer
+from supervisors.deadlines import Deadline
+from supervisors.errors import NotStarted
 from supervisors.events import Crashed
 from supervisors.exits import (
     CALLING_SELF,
@@ -29,54 +31,15 @@ from supervisors.exits import (
     is_abnormal,
 )
 from supervisors.ref import Address, Target
+from supervisors.signals import CURRENT, DEAD, Down, Exit, Monitor, State, current_process
 
 if TYPE_CHECKING:
     from supervisors.runtime import Runtime
 
 __all__ = ["CURRENT", "Down", "Exit", "Monitor", "Process", "State", "current_process"]
 
-ENOUGH_CANCELLATIONS: Final = 10
+ENOUGH_CANCELLATIONS: Final = 20
 """How often killed code is cancelled, once a loop pass, before it is declared a zombie."""
-
-
-class State(StrEnum):
-    STARTING = "starting"
-    RUNNING = "running"
-    STOPPING = "stopping"
-    DEAD = "dead"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Monitor:
-    """A one-way watch; several on the same process are independent."""
-
-    watched: "Process"
-    watcher: "Process"
-
-
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """OTP's `{'EXIT', From, Reason}`: a linked process ended, or somebody asked the receiver, which traps exits, to end."""
-
-    sender: "Process | None"
-    reason: ExitReason
-
-
-@dataclass(frozen=True, slots=True)
-class Down:
-    """OTP's `{'DOWN', Ref, process, Pid, Reason}`: exactly one for every monitor."""
-
-    monitor: Monitor
-    process: "Process"
-    reason: ExitReason
-
-
-CURRENT: ContextVar["Process | None"] = ContextVar("supervisors_current_process", default=None)
-
-
-def current_process() -> "Process | None":
-    """The process whose code is running, None outside of any."""
-    return CURRENT.get()
 
 
 class Process(Address):
@@ -84,11 +47,13 @@ class Process(Address):
 
     __slots__ = (
         "__weakref__",
+        "_alarms",
         "_callbacks",
         "_callers",
         "_label",
         "_links",
         "_monitors",
+        "_watching",
         "exit_reason",
         "incarnation",
         "name",
@@ -101,6 +66,8 @@ class Process(Address):
     )  # fmt: skip
 
     def __init__(self, runtime: "Runtime", *, name: str | None, label: str, parent: "Process | None") -> None:
+        if parent is not None and not parent.alive:
+            raise NotStarted(name or label, NOPROC)
         self.runtime = runtime
         self.pid = runtime.next_pid()
         self.name = name
@@ -110,10 +77,12 @@ class Process(Address):
         self.exit_reason: ExitReason | None = None
         self.started_s = runtime.clock.monotonic()
         self._label = label
-        self._callers: dict[asyncio.Future[Any], object] = {}
+        self._callers: dict[asyncio.Future[Any], tuple[object, Deadline | None]] = {}
         self._links: dict[Process, None] = {}
         self._monitors: dict[Monitor, None] = {}
-        self._callbacks: list[Callable[[ExitReason], None]] = []
+        self._watching: set[Monitor] | None = None  # made on first use, as is the next: most processes need neither
+        self._alarms: Alarms | None = None
+        self._callbacks: list[Callable[[ExitReason], object]] = []
         self.incarnation = runtime.enter(self)
         if parent is not None:
             self.link(parent)
@@ -124,7 +93,7 @@ class Process(Address):
     # Address
 
     def target(self) -> Target | None:
-        return None if self.state is State.DEAD else self
+        return None if self.state is DEAD else self
 
     @property
     def label(self) -> str:
@@ -172,22 +141,36 @@ class Process(Address):
         """A future that fails when this process dies, when the time is up, and at once when the caller is this process."""
         if CURRENT.get() is self:
             raise CallExit(CALLING_SELF, self.label, request)
-        future: asyncio.Future[Any] = self.runtime.loop.create_future()
-        self._callers[future] = request
-        if timeout_s is not None:
-            self.runtime.fail_later(future, timeout_s, lambda: CallExit(TIMEOUT, self.label, request))
+        runtime = self.runtime
+        future: asyncio.Future[Any] = runtime.loop.create_future()
+        deadline = None if timeout_s is None else runtime.deadlines.add(future, timeout_s, self._answer_overdue)
+        self._callers[future] = (request, deadline)
         return future
 
     def forget_call(self, future: "asyncio.Future[Any]") -> None:
-        self._callers.pop(future, None)
+        waiting = self._callers.pop(future, None)
+        if waiting is not None and waiting[1] is not None:
+            waiting[1].discard(future)
+
+    def _answer_overdue(self, future: "asyncio.Future[Any]") -> None:
+        request, _ = self._callers.pop(future)
+        _fail(future, CallExit(TIMEOUT, self.label, request))
+
+    # Messages to itself, later
+
+    def send_after(self, delay_s: float, message: object) -> Timer:
+        """`message` arrives as a signal after `delay_s`, unless it is cancelled or the process ends before."""
+        if self._alarms is None:
+            self._alarms = Alarms(self.post_signal)
+        return self._alarms.set(self.runtime.clock, delay_s, message)
 
     # Links and monitors
 
     def link(self, other: "Process") -> None:
         """Symmetric and idempotent; linking to a dead process brings its `noproc` exit."""
-        if other is self:
+        if other is self or self.state is DEAD:
             return
-        if other.state is State.DEAD:
+        if other.state is DEAD:
             self.receive_exit(other, NOPROC, linked=True)
             return
         self._links[other] = None
@@ -203,18 +186,26 @@ class Process(Address):
     def monitor(self, other: "Process") -> Monitor:
         """Watch `other`; a dead one is reported `noproc` at once."""
         monitor = Monitor(other, self)
-        if other.state is State.DEAD:
+        if other.state is DEAD:
             self.post_signal(Down(monitor, other, NOPROC))
-        else:
+        elif self.state is not DEAD:
             other._monitors[monitor] = None
+            if self._watching is None:
+                self._watching = set()
+            self._watching.add(monitor)
         return monitor
 
     def demonitor(self, monitor: Monitor, *, flush: bool = True) -> None:
         monitor.watched._monitors.pop(monitor, None)
+        self._watches_no_more(monitor)
         if flush:
             self.flush(lambda message: isinstance(message, Down) and message.monitor is monitor)
 
-    def on_death(self, callback: Callable[[ExitReason], None]) -> None:
+    def _watches_no_more(self, monitor: Monitor) -> None:
+        if self._watching is not None:
+            self._watching.discard(monitor)
+
+    def on_death(self, callback: Callable[[ExitReason], object]) -> None:
         """Call back once, after links and monitors were told; at once if already dead."""
         if self.exit_reason is not None:
             callback(self.exit_reason)
@@ -232,13 +223,13 @@ class Process(Address):
                 future.set_result(reason)
 
         self._callbacks.append(settle)
-        if within_s is None or within_s == float("inf"):
-            return await future
-        timer = self.runtime.call_later(within_s, lambda: settle(None))
+        in_time = within_s is None or within_s == float("inf")
+        timer = None if in_time else self.runtime.call_later(within_s or 0.0, lambda: settle(None))
         try:
             return await future
         finally:
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
             if settle in self._callbacks:
                 self._callbacks.remove(settle)
 
@@ -249,52 +240,72 @@ class Process(Address):
 
     def receive_exit(self, sender: "Process | None", reason: ExitReason, *, linked: bool) -> None:
         """The rules of exit signals: `Killed` by `exit/2` is untrappable; `Normal` never ends who does not trap."""
-        if self.state is State.DEAD:
+        if self.state is DEAD:
             return
         if isinstance(reason, Killed) and not linked:
-            self.interrupt(KILLED)
-            self._pursue(ENOUGH_CANCELLATIONS)
+            self.kill(KILLED)
         elif self.trap_exit:
             self.post_signal(Exit(sender, reason))
+        elif isinstance(reason, Killed):
+            self.kill(KILLED)
         elif not isinstance(reason, Normal) or sender is self:
             self.interrupt(reason)
 
-    def _pursue(self, left: int) -> None:
-        """Cancel a killed process once a loop pass; if it swallows them all, declare it dead and list it."""
-        if self.state is State.DEAD:
+    def kill(self, reason: ExitReason) -> None:
+        """End with `reason` whatever its code makes of a cancellation."""
+        self.interrupt(reason)
+        self._pursue(reason, ENOUGH_CANCELLATIONS)
+
+    def _pursue(self, reason: ExitReason, left: int) -> None:
+        """Cancel once a loop pass; what swallows them all is declared dead and listed."""
+        if self.state is DEAD:
             return
-        task = self.running_task()
         if left == 0:
             self.runtime.zombies[self.pid] = self
-            self.die(KILLED)
+            self.die(reason)
             return
+        task = self.running_task()
         if task is not None:
             task.cancel()
-        self.runtime.loop.call_soon(self._pursue, left - 1)
+        self.runtime.loop.call_soon(self._pursue, reason, left - 1)
 
     # Death
 
     def die(self, reason: ExitReason) -> None:
         """Leave the table and tell everybody, in the order of the head of this file. Idempotent."""
-        if self.state is State.DEAD:
+        if self.state is DEAD:
             return
         queued = self.queued
         was_started = self.state is not State.STARTING
-        self.state = State.DEAD
+        self.state = DEAD
         self.exit_reason = reason
-        callers, self._callers = self._callers, {}
-        for future, request in callers.items():
-            if not future.done():
-                future.set_exception(CallExit(reason, self.label, request))
-                future.exception()  # the caller may be gone; asyncio would complain
+        self._fail_callers(reason)
         self.runtime.leave(self)
         if was_started and is_abnormal(reason) and not isinstance(reason, Killed):
             uptime_s = self.runtime.clock.monotonic() - self.started_s
             parent = self.parent.label if self.parent is not None else ""
             self.runtime.report(Crashed(self.label, reason, parent, queued, uptime_s))
-        self._tell_relations(reason)
+        self._let_go()
+        self.runtime.mourn(self, reason)
 
-    def _tell_relations(self, reason: ExitReason) -> None:
+    def _fail_callers(self, reason: ExitReason) -> None:
+        callers, self._callers = self._callers, {}
+        for future, (request, deadline) in callers.items():
+            if deadline is not None:
+                deadline.discard(future)
+            _fail(future, CallExit(reason, self.label, request))
+
+    def _let_go(self) -> None:
+        """Timers and watches end with the process."""
+        if self._alarms is not None:
+            self._alarms.cancel_all()
+            self._alarms = None
+        watching, self._watching = self._watching, None
+        for monitor in watching or ():
+            monitor.watched._monitors.pop(monitor, None)
+
+    def tell_relations(self, reason: ExitReason) -> None:
+        """For the runtime alone: the signals of this death."""
         links, self._links = self._links, {}
         monitors, self._monitors = self._monitors, {}
         callbacks, self._callbacks = self._callbacks, []
@@ -302,7 +313,13 @@ class Process(Address):
             other._links.pop(self, None)
             other.receive_exit(self, reason, linked=True)
         for monitor in monitors:
-            if monitor.watcher.state is not State.DEAD:
-                monitor.watcher.post_signal(Down(monitor, self, reason))
+            monitor.watcher._watches_no_more(monitor)
+            monitor.watcher.post_signal(Down(monitor, self, reason))
         for callback in callbacks:
-            callback(reason)
+            self.runtime.guard(callback, reason)
+
+
+def _fail(future: "asyncio.Future[Any]", error: CallExit) -> None:
+    if not future.done():
+        future.set_exception(error)
+        future.exception()  # the caller may be gone; asyncio would complain

@@ -5,14 +5,15 @@ process; incarnations of a name are counted from 1. Starts nothing by itself.
 """
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from itertools import count
-from typing import Any
 
 from supervisors.clock import Clock, LoopClock, Timer
+from supervisors.deadlines import Deadlines
 from supervisors.errors import NameTaken
 from supervisors.events import Event, Reporter, log_event
+from supervisors.exits import ExitReason
 from supervisors.process import Process, State
 from supervisors.ref import Address, Target
 from supervisors.scheduler import Scheduler
@@ -46,14 +47,18 @@ class Runtime:
     def __init__(self, *, clock: Clock | None = None, reporter: Reporter = log_event) -> None:
         self.loop = asyncio.get_running_loop()
         self.clock: Clock = clock if clock is not None else LoopClock(self.loop)
-        self.scheduler = Scheduler(self.loop)
+        self.scheduler = Scheduler(self.loop, self.clock.monotonic)
         self.processes: dict[int, Process] = {}
         self.zombies: dict[int, Process] = {}
+        self.deadlines = Deadlines(self.clock)
+        self.reports_lost = 0
         self._reporter = reporter
         self._names: dict[str, Process] = {}
         self._incarnations: Counter[str] = Counter()
         self._pids = count(1)
-        self._arrivals: dict[str, list[asyncio.Future[None]]] = {}
+        self._deaths: deque[tuple[Process, ExitReason]] = deque()
+        self._is_mourning = False
+        self._arrivals: dict[str, list[asyncio.Future[bool]]] = {}
 
     # The table
 
@@ -87,42 +92,70 @@ class Runtime:
 
     def announce(self, process: Process) -> None:
         """Wake those who wait for the name of a process that has just come up."""
-        for future in self._arrivals.pop(process.name or "", ()):
+        for future in self._arrivals.get(process.name or "", ()):
             if not future.done():
-                future.set_result(None)
+                future.set_result(True)
 
     async def await_name(self, name: str, within_s: float) -> bool:
         """Wait until a process under `name` is up; False if none was `within_s` seconds."""
+        deadline_s = self.clock.monotonic() + within_s
+        while not self._is_up(name):
+            left_s = deadline_s - self.clock.monotonic()
+            if left_s <= 0 or not await self._arrival(name, left_s):
+                return self._is_up(name)
+        return True
+
+    def _is_up(self, name: str) -> bool:
         holder = self._names.get(name)
-        if holder is not None and holder.state is State.RUNNING:
-            return True
-        future: asyncio.Future[None] = self.loop.create_future()
-        self._arrivals.setdefault(name, []).append(future)
-        timer = self.call_later(within_s, future.cancel)
+        return holder is not None and holder.state is State.RUNNING
+
+    async def _arrival(self, name: str, within_s: float) -> bool:
+        """Wait for the next process that comes up under `name`; it may be gone again by now."""
+        future: asyncio.Future[bool] = self.loop.create_future()
+        waiting = self._arrivals.setdefault(name, [])
+        waiting.append(future)
+        timer = self.call_later(within_s, lambda: None if future.done() else future.set_result(False))
         try:
-            await asyncio.wait([future])
-            return not future.cancelled()
+            return await future
         finally:
             timer.cancel()
+            waiting.remove(future)
+            if not waiting and self._arrivals.get(name) is waiting:
+                del self._arrivals[name]
 
     # Time and reports
 
     def call_later(self, delay_s: float, callback: Callable[[], object]) -> Timer:
         return self.clock.call_at(self.clock.monotonic() + delay_s, callback)
 
-    def fail_later(self, future: "asyncio.Future[Any]", delay_s: float, error: Callable[[], Exception]) -> None:
-        """Fail `future` after `delay_s` unless it is done before."""
-
-        def strike() -> None:
-            if not future.done():
-                future.set_exception(error())
-
-        timer = self.call_later(delay_s, strike)
-        future.add_done_callback(lambda _: timer.cancel())
-
     def report(self, event: Event) -> None:
-        """Hand an event to the reporter; a reporter that raises is replaced by the default one."""
+        """Hand an event to the reporter, or if it raises to the default one; what both refuse is counted."""
         try:
             self._reporter(event)
         except Exception:  # noqa: BLE001 -- a report must never become a second crash
-            log_event(event)
+            try:
+                log_event(event)
+            except Exception:  # noqa: BLE001
+                self.reports_lost += 1
+
+    # Deaths
+
+    def mourn(self, process: Process, reason: ExitReason) -> None:
+        """Tell the relations of a dead process; of those that die of it too, afterwards."""
+        self._deaths.append((process, reason))
+        if self._is_mourning:
+            return
+        self._is_mourning = True
+        try:
+            while self._deaths:
+                dead, its_reason = self._deaths.popleft()
+                dead.tell_relations(its_reason)
+        finally:
+            self._is_mourning = False
+
+    def guard(self, callback: Callable[[ExitReason], object], reason: ExitReason) -> None:
+        """Call somebody's `on_death` callback; what it raises is told to the loop and hurts nobody here."""
+        try:
+            callback(reason)
+        except Exception as error:  # noqa: BLE001 -- the death has to be told to the others, too
+            self.loop.call_exception_handler({"message": "a callback of on_death raised", "exception": error})

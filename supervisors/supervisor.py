@@ -15,12 +15,24 @@ from dataclasses import dataclass
 from typing import final
 
 from supervisors.actor import Actor, Stop
+from supervisors.admin import (
+    ChildInfo,
+    CountChildren,
+    Counts,
+    DeleteChild,
+    FailedToStart,
+    RestartChild,
+    StartChild,
+    TerminateChild,
+    WhichChildren,
+)
+from supervisors.child import bring_up, shut_down
 from supervisors.errors import NotStarted
 from supervisors.events import ChildTerminated, Context, Progress, Unexpected
-from supervisors.exits import KILLED, NOPROC, SHUTDOWN, ExitReason, Killed, Normal, Shutdown
+from supervisors.exits import SHUTDOWN, ExitReason, Normal, Shutdown
 from supervisors.intensity import Window
 from supervisors.process import Exit, Process
-from supervisors.ref import From, Request
+from supervisors.ref import From
 from supervisors.spec import ChildSpec, ChildType, Flags, Restart, check_children
 from supervisors.strategy import round_of, should_restart
 
@@ -34,88 +46,13 @@ __all__ = [
     "Supervisor",
     "TerminateChild",
     "WhichChildren",
-    "shut_down",
 ]
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class FailedToStart:
-    """Term of the exit of a supervisor whose child did not come up: OTP's `{failed_to_start_child, Id, Reason}`."""
-
-    child: str
-    reason: object
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class ChildInfo:
-    """A row of `WhichChildren`. `process` is None while the child is not running; `restarting` tells whether it is tried."""
-
-    id: str
-    process: Process | None
-    type: ChildType
-    restart: Restart
-    restarting: bool
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Counts:
-    specs: int
-    active: int
-    supervisors: int
-    workers: int
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class WhichChildren(Request[tuple[ChildInfo, ...]]):
-    """All children, latest started first, as OTP lists them."""
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class CountChildren(Request[Counts]):
-    pass
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class StartChild(Request[Process | str | None]):
-    """Add a child at the end and start it. Answers the process, None (`IGNORE`), or `already_started`, `already_present`, the start's reason."""
-
-    spec: ChildSpec
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class TerminateChild(Request[str]):
-    """Stop a child and keep its specification (unless temporary). Answers `ok` or `not_found`."""
-
-    id: str
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class RestartChild(Request[Process | str | None]):
-    """Start a stopped child again. Answers the process, None, or `running`, `restarting`, `not_found`, the start's reason."""
-
-    id: str
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class DeleteChild(Request[str]):
-    """Forget a stopped child. Answers `ok`, `running`, `restarting` or `not_found`."""
-
-    id: str
-
-
-@final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _TryAgain:
-    """The supervisor's message to itself after a failed restart (OTP `try_again_restart`)."""
+    """The supervisor's message to itself after a failed restart (OTP `try_again_restart`); an older one than the child's is void."""
 
     id: str
 
@@ -123,12 +60,25 @@ class _TryAgain:
 class _Child:
     """A specification and what runs of it."""
 
-    __slots__ = ("process", "restarting", "spec")
+    __slots__ = ("process", "retry", "spec")
 
     def __init__(self, spec: ChildSpec) -> None:
         self.spec = spec
         self.process: Process | None = None
-        self.restarting = False
+        self.retry: _TryAgain | None = None
+
+    @property
+    def restarting(self) -> bool:
+        return self.retry is not None
+
+    @property
+    def is_permanent(self) -> bool:
+        return self.spec.restart is Restart.PERMANENT
+
+    @property
+    def busy_with(self) -> str:
+        """Why it can be neither restarted nor deleted by hand; empty if it can."""
+        return "running" if self.process is not None else "restarting" if self.restarting else ""
 
     def info(self) -> ChildInfo:
         return ChildInfo(self.spec.id, self.process, self.spec.type, self.spec.restart, self.restarting)
@@ -183,36 +133,42 @@ class Supervisor(Actor):
     async def handle_info(self, message: object) -> object:
         match message:
             case Exit(sender, reason):
-                child = next((child for child in self._children.values() if child.process is sender), None)
+                child = self._child_of(sender)
                 return None if child is None else await self._ended(child, reason)
             case _TryAgain(child_id):
                 child = self._children.get(child_id)
-                return None if child is None or not child.restarting else await self._restart(child)
+                return None if child is None or child.retry is not message else await self._restart(child)
             case _:
                 self.runtime.report(Unexpected(self.me.label, type(message).__name__))
                 return None
 
     # Deaths
 
+    def _child_of(self, process: Process | None) -> _Child | None:
+        """An exit signal may come from anywhere, even from outside of any process; only those of children count."""
+        if process is None:
+            return None
+        return next((child for child in self._children.values() if child.process is process), None)
+
     async def _ended(self, child: _Child, reason: ExitReason) -> Stop | None:
         child.process = None
         if should_restart(child.spec.restart, reason):
             self._report(child, Context.CHILD_TERMINATED, reason)
-            return await self._restart(child, reason)
+            return await self._restart(child)
         if not isinstance(reason, (Normal, Shutdown)):
             self._report(child, Context.CHILD_TERMINATED, reason)
         if child.spec.restart is Restart.TEMPORARY:
             del self._children[child.spec.id]
         return None
 
-    async def _restart(self, child: _Child, reason: ExitReason = SHUTDOWN) -> Stop | None:
+    async def _restart(self, child: _Child) -> Stop | None:
         """One attempt at the round of `child`: paid for first, then everybody concerned stopped, then started."""
         self._window = self._window.add(self.runtime.clock.monotonic())
         if self._window.exceeded:
             self._report(child, Context.SHUTDOWN, "reached_max_restart_intensity")
             del self._children[child.spec.id]
             return Stop(SHUTDOWN)
-        child.restarting = False
+        child.retry = None
         ids = round_of(self._flags.strategy, list(self._children), child.spec.id)
         for child_id in reversed(ids):
             await self._stop_for_round(self._children[child_id])
@@ -223,7 +179,7 @@ class Supervisor(Actor):
 
     async def _stop_for_round(self, child: _Child) -> None:
         await self._stop(child)
-        child.restarting = False
+        child.retry = None
         if child.spec.restart is Restart.TEMPORARY:
             del self._children[child.spec.id]
 
@@ -232,18 +188,17 @@ class Supervisor(Actor):
         if reason is None:
             return True
         self._report(child, Context.START_ERROR, reason)
-        child.restarting = True
-        self.me.post_signal(_TryAgain(child.spec.id))
+        child.retry = _TryAgain(child.spec.id)
+        self.me.post_signal(child.retry)
         return False
 
     # Starting and stopping one
 
     async def _start(self, child: _Child) -> object:
         """None when the child is up (or ignored), else the reason it is not."""
-        try:
-            process = await child.spec.start(self.runtime, self.me)
-        except NotStarted as error:
-            return error.reason
+        process = await bring_up(child.spec, self.runtime, self.me)
+        if isinstance(process, NotStarted):
+            return process.reason
         child.process = process
         if process is not None:
             self.runtime.report(Progress(self.me.label, child.spec.id, process.incarnation))
@@ -255,9 +210,8 @@ class Supervisor(Actor):
         process, child.process = child.process, None
         if process is None:
             return
-        problem = await shut_down(
-            process, self.me, child.spec.patience_s, permanent=child.spec.restart is Restart.PERMANENT
-        )
+        problem = await shut_down(process, self.me, child.spec.patience_s, permanent=child.is_permanent)
+        self.me.unlink(process, flush=True)
         if problem is not None:
             self._report(child, Context.SHUTDOWN_ERROR, problem)
 
@@ -296,8 +250,8 @@ class Supervisor(Actor):
         child = self._children.get(child_id)
         if child is None:
             return "not_found"
-        if child.process is not None or child.restarting:
-            return "running" if child.process is not None else "restarting"
+        if child.busy_with:
+            return child.busy_with
         reason = await self._start(child)
         return child.process if reason is None else str(reason)
 
@@ -305,32 +259,12 @@ class Supervisor(Actor):
         child = self._children.get(child_id)
         if child is None:
             return "not_found"
-        if child.process is not None or child.restarting:
-            return "running" if child.process is not None else "restarting"
+        if child.busy_with:
+            return child.busy_with
         del self._children[child_id]
         return "ok"
 
     def _report(self, child: _Child, context: Context, reason: object) -> None:
-        text = reason if isinstance(reason, str) else str(reason)
-        self.runtime.report(ChildTerminated(self.me.label, context, child.spec.id, text, child.spec.restart.value))
-
-
-async def shut_down(process: Process, by: Process, patience_s: float, *, permanent: bool) -> ExitReason | None:
-    """End `process` and wait until it has ended (OTP `supervisor:shutdown/1`). Always completes.
-
-    Asks with `Shutdown` and kills after `patience_s` (0 = kill at once). Returns the reason if it is not the one asked for.
-    """
-    reason: ExitReason | None = process.exit_reason
-    if reason is None and patience_s > 0:
-        process.receive_exit(by, SHUTDOWN, linked=False)
-        reason = await process.ended(patience_s)
-    overdue = reason is None and patience_s > 0
-    if reason is None:
-        process.receive_exit(by, KILLED, linked=False)
-        reason = await process.ended()
-    by.unlink(process, flush=True)
-    if isinstance(reason, Killed):
-        return reason if overdue or patience_s > 0 else None
-    if isinstance(reason, Shutdown) or reason == NOPROC or (isinstance(reason, Normal) and not permanent):
-        return None
-    return reason
+        self.runtime.report(
+            ChildTerminated(self.me.label, context, child.spec.id, str(reason), child.spec.restart.value)
+        )

@@ -5,7 +5,7 @@
     page = await handle.result()           # raises CallExit with the reason if the task crashed
 
 Guarantees: a task is a child like any other: supervised, counted, stopped with its supervisor, reported when it crashes,
-and a crash of it touches nobody else. It takes no messages. An exit signal cancels it once: code that catches the
+and a crash of it touches nobody else, even if it is the call of `job` that fails. It takes no messages. An exit signal cancels it once: code that catches the
 cancellation to end in order (and then returns) is given the patience of its specification, then killed.
 """
 
@@ -15,6 +15,7 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar, cast, final
 
+from supervisors.admin import ChildInfo
 from supervisors.dynamic import DynamicSupervisor, ListChildren, StopChild, TooManyChildren
 from supervisors.errors import SupervisorsError
 from supervisors.exits import NOPROC, NORMAL, CallExit, ExitReason, Killed, error_of
@@ -22,7 +23,6 @@ from supervisors.process import CURRENT, Down, Exit, Process, State
 from supervisors.ref import Address, From, Request
 from supervisors.runtime import Runtime
 from supervisors.spec import WORKER_SHUTDOWN_S, ChildSpec, Restart
-from supervisors.supervisor import ChildInfo
 
 __all__ = ["MaxChildren", "TaskHandle", "TaskProcess", "TaskSupervisor", "Tasks"]
 
@@ -51,19 +51,27 @@ class TaskProcess(Process):
         self._value: object = _NO_VALUE
         context = copy_context()
         context.run(CURRENT.set, self)
-        self._task = runtime.loop.create_task(job(), name=label, context=context)
+        self._task: asyncio.Task[object] | None = runtime.loop.create_task(_run(job), name=label, context=context)
         self._task.add_done_callback(self._finished)
         self.state = State.RUNNING
 
     def _finished(self, task: "asyncio.Task[object]") -> None:
-        if task.cancelled():
-            reason = self._doomed or error_of(asyncio.CancelledError("the task cancelled itself"))
+        self._task = None  # task → context → process → task would be a cycle
+        if self.state is State.DEAD:
+            self._came_back(task)
+        elif task.cancelled():
+            self.die(self._doomed or error_of(asyncio.CancelledError("the task cancelled itself")))
         elif (error := task.exception()) is not None:
-            reason = self._doomed or error_of(error)
+            self.die(self._doomed or error_of(error))
         else:
             self._value = task.result()
-            reason = self._doomed or NORMAL
-        self.die(reason)
+            self.die(self._doomed or NORMAL)
+
+    def _came_back(self, task: "asyncio.Task[object]") -> None:
+        """It was declared dead and has ended at last: nobody waits for what it brings."""
+        self.runtime.zombies.pop(self.pid, None)
+        if not task.cancelled():
+            task.exception()
 
     @property
     def value(self) -> object:
@@ -75,7 +83,8 @@ class TaskProcess(Process):
     def interrupt(self, reason: ExitReason) -> None:
         if self._doomed is None or isinstance(reason, Killed):
             self._doomed = reason
-        self._task.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
     def running_task(self) -> "asyncio.Task[Any] | None":
         return self._task
@@ -101,20 +110,26 @@ class TaskProcess(Process):
         """There is nothing to forget."""
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class _StartTask(Request[TaskProcess | TooManyChildren]):
-    job: Job[object]
-    label: str
-    shutdown_s: float
+async def _run(job: Job[T]) -> T:
+    """So that the call of `job`, too, happens inside the task."""
+    return await job()
 
 
-@dataclass(frozen=True, slots=True)
 class _TaskStart:
     """A `Start` kept for introspection only: the job itself is dropped, so that nothing of a temporary child lingers."""
 
     async def __call__(self, runtime: Runtime, parent: Process) -> Process | None:
         raise LookupError("a task is started once and never again")
+
+
+_TASK_START: Final = _TaskStart()
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _StartTask(Request[TaskProcess | TooManyChildren]):
+    job: Job[object]
+    spec: ChildSpec
 
 
 class TaskSupervisor(DynamicSupervisor):
@@ -126,8 +141,8 @@ class TaskSupervisor(DynamicSupervisor):
         full = self._full()
         if full is not None:
             return full
-        process = TaskProcess(self.runtime, request.job, label=request.label, parent=self.me)
-        self._children[process] = ChildSpec(request.label, _TaskStart(), Restart.TEMPORARY, request.shutdown_s)
+        process = TaskProcess(self.runtime, request.job, label=request.spec.id, parent=self.me)
+        self._children[process] = request.spec
         return process
 
 
@@ -159,8 +174,9 @@ class Tasks:
         return TaskHandle(await self.start_child(job, label=label, shutdown_s=shutdown_s))
 
     async def start_child(self, job: Job[object], *, label: str, shutdown_s: float = WORKER_SHUTDOWN_S) -> TaskProcess:
-        """Start `job()` and forget it."""
-        started = await self._supervisor.call(_StartTask(job, label, shutdown_s))
+        """Start `job()` and forget it. Raises `BadSpec` for a `shutdown_s` that makes no sense, here and not in the supervisor."""
+        spec = ChildSpec(label, _TASK_START, Restart.TEMPORARY, shutdown_s)
+        started = await self._supervisor.call(_StartTask(job, spec))
         if isinstance(started, TooManyChildren):
             raise MaxChildren(started.max_children)
         return started

@@ -19,17 +19,23 @@ from supervisors.runtime import Runtime
 __all__ = ["Recorder", "VirtualClock", "restarted", "settle"]
 
 _QUIET_PASSES: Final = 25
+_SPARSE: Final = 64
 
 
 class _Armed:
-    __slots__ = ("callback", "cancelled")
+    """A timer. Cancelled, it lets go of its callback at once, though its place in the heap remains for a while."""
+
+    __slots__ = ("callback",)
 
     def __init__(self, callback: Callable[[], object]) -> None:
-        self.callback = callback
-        self.cancelled = False
+        self.callback: Callable[[], object] | None = callback
+
+    @property
+    def cancelled(self) -> bool:
+        return self.callback is None
 
     def cancel(self) -> None:
-        self.cancelled = True
+        self.callback = None
 
 
 class VirtualClock:
@@ -40,6 +46,7 @@ class VirtualClock:
         self._epoch_s = epoch_s
         self._heap: list[tuple[float, int, _Armed]] = []
         self._order = count()
+        self._full = _SPARSE
 
     def monotonic(self) -> float:
         return self._now_s
@@ -49,8 +56,15 @@ class VirtualClock:
 
     def call_at(self, when_s: float, callback: Callable[[], object]) -> Timer:
         armed = _Armed(callback)
+        if len(self._heap) > self._full:
+            self._forget_cancelled()
         heapq.heappush(self._heap, (when_s, next(self._order), armed))
         return armed
+
+    def _forget_cancelled(self) -> None:
+        self._heap = [entry for entry in self._heap if not entry[2].cancelled]
+        heapq.heapify(self._heap)
+        self._full = 2 * len(self._heap) + _SPARSE
 
     @property
     def pending(self) -> int:
@@ -63,7 +77,7 @@ class VirtualClock:
         await settle()
         while self._heap and self._heap[0][0] <= end_s:
             when_s, _, armed = heapq.heappop(self._heap)
-            if not armed.cancelled:
+            if armed.callback is not None:
                 self._now_s = max(self._now_s, when_s)
                 armed.callback()
                 await settle()

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-from dataclasses import dataclass
 from functools import partial
 
 import pytest
@@ -23,7 +22,6 @@ from supervisors import (
     NameTaken,
     NotStarted,
     Reply,
-    Request,
     Runtime,
     Shutdown,
     Stop,
@@ -31,53 +29,7 @@ from supervisors import (
 )
 from supervisors.exits import CALLING_SELF, NOPROC, TIMEOUT
 from supervisors.testing import Recorder, VirtualClock, settle
-
-
-@dataclass(frozen=True)
-class Ask(Request[object]):
-    """Answered with what `script` makes of the actor."""
-
-    script: object
-
-
-class Scripted(Actor):
-    """Does what each message says; keeps a diary."""
-
-    def __init__(self, diary: list[object] | None = None) -> None:
-        self.diary = diary if diary is not None else []
-
-    def handle_call(self, request: Ask, from_: From) -> object:
-        script = request.script
-        return script(self, from_) if callable(script) else script
-
-    def handle_cast(self, message: object) -> object:
-        if callable(message):
-            return message(self)
-        self.diary.append(message)
-        return None
-
-    def handle_info(self, message: object) -> object:
-        self.diary.append(("info", message))
-        return None
-
-    def handle_continue(self, term: object) -> object:
-        self.diary.append(("continue", term))
-        return None
-
-
-class Tidy(Scripted):
-    def terminate(self, reason: object) -> None:
-        self.diary.append(("terminate", reason))
-
-
-async def started(runtime: Runtime, actor: Actor, name: str | None = None):
-    process = await spawn(runtime, actor, name=name)
-    assert process is not None
-    return process
-
-
-def boom(*_: object) -> object:
-    raise ValueError("boom")
+from tests.supervisors.scripted import Ask, Scripted, Tidy, boom, started
 
 
 async def test_a_call_returns_what_a_plain_callback_returns(runtime):

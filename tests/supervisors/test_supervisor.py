@@ -17,9 +17,7 @@ from supervisors import (
     Flags,
     NotStarted,
     Restart,
-    Runtime,
     Shutdown,
-    Stop,
     Strategy,
     Supervisor,
     actor,
@@ -28,68 +26,6 @@ from supervisors import (
 from supervisors.application import stop_tree
 from supervisors.supervisor import CountChildren, DeleteChild, RestartChild, StartChild, TerminateChild, WhichChildren
 from supervisors.testing import settle
-
-
-class Child(Actor):
-    """Writes its life into a diary: `+a` when it is up, `-a` when it terminates."""
-
-    def __init__(self, diary: list[str], name: str, fail: list[str]) -> None:
-        self.diary, self.name, self.fail = diary, name, fail
-
-    def init(self) -> object:
-        if self.name in self.fail:
-            self.diary.append(f"!{self.name}")
-            return Stop(Custom("cannot"))
-        self.diary.append(f"+{self.name}")
-        return None
-
-    def handle_cast(self, message):
-        return Stop(message)
-
-    def terminate(self, reason) -> None:
-        self.diary.append(f"-{self.name}")
-
-
-class Tree:
-    """A supervisor of children a, b, c … and the diary they write."""
-
-    def __init__(self, runtime: Runtime, strategy=Strategy.ONE_FOR_ONE, intensity=3, period_s=60.0) -> None:
-        self.runtime = runtime
-        self.flags = Flags(strategy, intensity, period_s)
-        self.diary: list[str] = []
-        self.fail: list[str] = []
-
-    def child(self, name: str, **more: object) -> ChildSpec:
-        return ChildSpec(name, actor(partial(Child, self.diary, name, self.fail), name=name), **more)
-
-    async def start(self, *children: ChildSpec):
-        self.root = await spawn(self.runtime, Supervisor(self.flags, children), name="root")
-        assert self.root is not None
-        return self
-
-    async def crash(self, name: str, reason: object = Custom("crash")) -> None:
-        process = self.runtime.whereis(name)
-        assert process is not None
-        process.cast(reason)
-        await settle()
-
-    def forget(self) -> None:
-        self.diary.clear()
-
-    @property
-    def story(self) -> str:
-        return " ".join(self.diary)
-
-
-@pytest.fixture
-def tree(runtime):
-    return partial(Tree, runtime)
-
-
-async def three(tree: Tree, **more: object) -> Tree:
-    await tree.start(*(tree.child(name, **more) for name in "abc"))
-    tree.forget()
-    return tree
 
 
 async def test_children_start_in_order_and_stop_in_reverse(tree):
@@ -111,7 +47,7 @@ async def test_children_start_in_order_and_stop_in_reverse(tree):
     ],
 )
 async def test_each_strategy_restarts_whom_it_should_in_order(tree, strategy, victim, story):
-    family = await three(tree(strategy))
+    family = await tree(strategy).start_named("abc")
     await family.crash(victim)
 
     assert family.story == story
@@ -151,7 +87,7 @@ async def test_a_temporary_child_leaves_nothing_a_transient_one_its_specificatio
 
 
 async def test_too_many_restarts_in_the_window_end_the_supervisor_with_shutdown(tree):
-    family = await three(tree(intensity=2))
+    family = await tree(intensity=2).start_named("abc")
     for _ in range(3):
         await family.crash("a")
 
@@ -160,7 +96,7 @@ async def test_too_many_restarts_in_the_window_end_the_supervisor_with_shutdown(
 
 
 async def test_restarts_outside_the_window_do_not_count(tree, clock):
-    family = await three(tree(intensity=1, period_s=10.0))
+    family = await tree(intensity=1, period_s=10.0).start_named("abc")
     for _ in range(5):
         await family.crash("a")
         await clock.advance(10.001)
@@ -169,7 +105,7 @@ async def test_restarts_outside_the_window_do_not_count(tree, clock):
 
 
 async def test_the_budget_belongs_to_the_supervisor_not_to_the_child(tree):
-    family = await three(tree(intensity=2))
+    family = await tree(intensity=2).start_named("abc")
     for name in "abc":
         await family.crash(name)
 
@@ -177,7 +113,7 @@ async def test_the_budget_belongs_to_the_supervisor_not_to_the_child(tree):
 
 
 async def test_one_death_costs_one_however_many_siblings_are_cycled(tree):
-    family = await three(tree(Strategy.ONE_FOR_ALL, intensity=1))
+    family = await tree(Strategy.ONE_FOR_ALL, intensity=1).start_named("abc")
     await family.crash("a")
 
     assert family.root.alive
@@ -185,7 +121,7 @@ async def test_one_death_costs_one_however_many_siblings_are_cycled(tree):
 
 async def test_a_failing_start_rolls_back_in_reverse(runtime, tree):
     family = tree()
-    family.fail.append("c")
+    family.refuse("c")
     with pytest.raises(NotStarted):
         await family.start(*(family.child(name) for name in "abc"))
 
@@ -194,8 +130,8 @@ async def test_a_failing_start_rolls_back_in_reverse(runtime, tree):
 
 
 async def test_a_failed_restart_is_tried_again_through_the_mailbox_until_the_budget_is_spent(tree):
-    family = await three(tree(Strategy.REST_FOR_ONE, intensity=2))
-    family.fail.append("b")
+    family = await tree(Strategy.REST_FOR_ONE, intensity=2).start_named("abc")
+    family.refuse("b")
     await family.crash("b")
     await settle()
 
@@ -204,12 +140,12 @@ async def test_a_failed_restart_is_tried_again_through_the_mailbox_until_the_bud
 
 
 async def test_rest_for_one_resumes_at_the_child_that_failed(tree):
-    family = await three(tree(Strategy.REST_FOR_ONE, intensity=5))
-    family.fail.append("b")
+    family = await tree(Strategy.REST_FOR_ONE, intensity=5).start_named("abc")
+    family.refuse("b")
     crash = asyncio.create_task(family.crash("a"))
     while "!b" not in family.diary:
         await asyncio.sleep(0)
-    family.fail.clear()
+    family.refuse("b", 0)
     await crash
     await settle()
 
@@ -254,7 +190,7 @@ async def test_a_nested_supervisor_that_gives_up_is_restarted_by_its_own(tree, r
 
 
 async def test_the_administration_answers_as_in_otp(tree):
-    family = await three(tree())
+    family = await tree().start_named("abc")
     root = family.root
 
     assert await root.call(DeleteChild("a")) == "running"
@@ -273,7 +209,7 @@ async def test_the_administration_answers_as_in_otp(tree):
 
 
 async def test_children_are_listed_latest_started_first(tree):
-    family = await three(tree())
+    family = await tree().start_named("abc")
 
     assert [child.id for child in await family.root.call(WhichChildren())] == ["c", "b", "a"]
 
@@ -297,7 +233,7 @@ def test_bad_flags_are_refused_by_name(field, code):
 
 
 async def test_simultaneous_deaths_in_one_round_are_counted_once(tree):
-    family = await three(tree(Strategy.REST_FOR_ONE, intensity=1))
+    family = await tree(Strategy.REST_FOR_ONE, intensity=1).start_named("abc")
     for name in "bc":
         family.runtime.whereis(name).exit(KILLED)
     await settle()
@@ -307,7 +243,7 @@ async def test_simultaneous_deaths_in_one_round_are_counted_once(tree):
 
 
 async def test_reports_of_a_crash_come_in_the_order_of_otp(tree, reports):
-    family = await three(tree())
+    family = await tree().start_named("abc")
     reports.events.clear()
     await family.crash("a")
 

@@ -1,6 +1,7 @@
 """Supervised tasks."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -8,6 +9,7 @@ from supervisors import (
     KILLED,
     NORMAL,
     SHUTDOWN,
+    BadSpec,
     CallExit,
     Custom,
     Error,
@@ -127,3 +129,124 @@ async def test_a_task_that_dies_of_its_own_cancellation_has_crashed(tasks):
     process = await tasks.start_child(cancels_itself, label="odd")
 
     assert isinstance(await process.ended(), Error)
+
+
+async def test_a_job_that_fails_when_it_is_called_is_a_crash_of_the_task_alone(tasks, runtime):
+    handle = await tasks.async_nolink(partial(answer, "one argument too many"), label="misfit")
+    with pytest.raises(CallExit) as caught:
+        await handle.result()
+
+    assert "TypeError" in str(caught.value)
+    assert await tasks.children() == ()
+    assert runtime.whereis("tasks").incarnation == 1
+
+
+async def test_a_patience_that_makes_no_sense_is_refused_where_it_was_given(tasks, runtime):
+    with pytest.raises(BadSpec):
+        await tasks.start_child(forever, label="negative", shutdown_s=-1)
+
+    assert runtime.whereis("tasks").incarnation == 1
+
+
+async def test_a_task_that_swallows_every_cancellation_is_given_up_and_its_late_result_dropped(tasks, runtime):
+    release = asyncio.Event()
+
+    async def stubborn() -> str:
+        while not release.is_set():
+            try:
+                await release.wait()
+            except asyncio.CancelledError:
+                continue
+        return "too late"
+
+    handle = await tasks.async_nolink(stubborn, label="stubborn")
+    await settle()
+    handle.process.exit(KILLED)
+    assert await handle.process.ended() == KILLED
+    assert list(runtime.zombies) == [handle.process.pid]
+    release.set()
+    await settle()
+
+    assert runtime.zombies == {}
+    with pytest.raises(CallExit):
+        await handle.result()
+
+
+async def test_a_late_error_of_a_task_given_up_is_not_lost_on_the_loop(tasks, runtime):
+    release = asyncio.Event()
+
+    async def stubborn() -> None:
+        while not release.is_set():
+            try:
+                await release.wait()
+            except asyncio.CancelledError:
+                continue
+        raise ValueError("too late")
+
+    handle = await tasks.async_nolink(stubborn, label="stubborn")
+    await settle()
+    handle.process.exit(KILLED)
+    await handle.process.ended()
+    release.set()
+    await settle()
+
+    assert handle.process.exit_reason == KILLED
+
+
+async def test_tasks_of_a_killed_supervisor_are_killed_too(tasks, runtime):
+    async def evasive() -> None:
+        try:
+            await forever()
+        except asyncio.CancelledError:
+            await forever()
+
+    process = await tasks.start_child(evasive, label="evasive")
+    await settle()
+    runtime.whereis("tasks").exit(KILLED)
+
+    assert await process.ended() == KILLED
+
+
+async def test_a_result_that_races_the_end_wins(tasks):
+    gate = asyncio.Event()
+
+    async def wait() -> str:
+        await gate.wait()
+        return "made it"
+
+    handle = await tasks.async_nolink(wait, label="race")
+    await settle()
+    gate.set()
+    task = handle.process.running_task()
+    while not task.done():
+        await asyncio.sleep(0)
+    handle.process.exit(SHUTDOWN)
+
+    assert await handle.result() == "made it"
+
+
+async def test_waiting_for_a_result_gives_up_in_time_and_the_task_runs_on(tasks, clock):
+    handle = await tasks.async_nolink(forever, label="forever")
+    waiting = asyncio.create_task(handle.result(within_s=3))
+    await clock.advance(3)
+
+    with pytest.raises(TimeoutError):
+        await waiting
+    assert handle.process.alive
+
+
+async def test_a_task_takes_no_messages(tasks):
+    process = await tasks.start_child(forever, label="deaf")
+
+    assert not process.cast("hello")
+    assert not process.send("hello")
+    with pytest.raises(CallExit):
+        await process.call("hello")
+
+
+async def test_a_task_may_be_stopped_by_hand(tasks):
+    process = await tasks.start_child(forever, label="forever")
+
+    assert await tasks.stop(process) == "ok"
+    assert await tasks.stop(process) == "not_found"
+    assert process.exit_reason == SHUTDOWN
