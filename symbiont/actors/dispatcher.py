@@ -8,20 +8,37 @@ Does not judge outcomes nor talk to models: the run does (`life.py`).
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
+from math import inf
 from typing import Any, Final
 
 import msgspec
 import structlog
 
-from supervisors import NO_REPLY, Actor, Continue, Down, Error, From, MaxChildren, Process, Request, Shutdown, Tasks
+from supervisors import (
+    NO_REPLY,
+    Actor,
+    Continue,
+    Down,
+    Error,
+    From,
+    MaxChildren,
+    Normal,
+    Process,
+    Request,
+    Shutdown,
+    Tasks,
+)
 from supervisors.clock import Timer
 from supervisors.exits import ExitReason
 from symbiont.actors import names
-from symbiont.actors.ledger import Refused
-from symbiont.actors.queue import EndWaits, Fail, Get, Stopped, StopRun, Take, WorkIsDue, run_label, runs_in
+from symbiont.actors.accounting import interrupted
+from symbiont.actors.ledger import Append, Refused
+from symbiont.actors.limits import Limits
+from symbiont.actors.queue import EndWaits, Get, Rescue, StopRun, Take, WorkIsDue
+from symbiont.actors.run_steps import Fail, Stopped, run_label, runs_in
 from symbiont.domain.lanes import Closed, LaneBook
-from symbiont.domain.outcome import Cancelled, CliMissing, Interrupted, Outcome, Unreachable
-from symbiont.domain.retry import ClosurePolicy, closure_of
+from symbiont.domain.outcome import Outcome
+from symbiont.domain.retry import ClosurePolicy
 from symbiont.domain.routing import Hold, Route, choose
 from symbiont.domain.task import Failure, Source, Task
 from symbiont.domain.tier import TierTable
@@ -30,8 +47,8 @@ from symbiont.ports import Clock, Journal, Randomness
 RUN_SHUTDOWN_S: Final = 15.0
 """What a run gets to stop its call in order, settle it and put the task back."""
 
-_UNTELLING: Final = (Cancelled, Interrupted, Unreachable, CliMissing)
-"""Outcomes that say nothing about whether the provider would serve this lane."""
+REFUSAL_PAUSE_S: Final = 5.0
+"""Until a lease is asked for again that a full disk refused."""
 
 _log = structlog.get_logger("symbiont.dispatcher")
 
@@ -80,6 +97,8 @@ class _Run(msgspec.Struct):
     task_id: str
     lease: int
     lane: tuple[str, str] | None = None
+    probed: frozenset[Closed] = frozenset()
+    is_stopping: bool = False
 
 
 RunTask = Callable[[Task], Coroutine[Any, Any, None]]
@@ -105,43 +124,51 @@ class Dispatcher(Actor):
         self._run = run
         self._slots = dict(workers)
         self._tiers = tiers
-        self._journal = journal
         self._clock = clock
-        self._randomness = randomness
-        self._policy = policy
-        self._jitter_s = wake_jitter_s
         self._source: Source | None = source
         self._book = LaneBook(lanes)
+        self._limits = Limits(
+            self._book, journal=journal, clock=clock, randomness=randomness, policy=policy, jitter_s=wake_jitter_s
+        )
         self._runs: dict[Process, _Run] = {}
         self._queueing: list[tuple[Lease, From]] = []
         self._draining: list[From] | None = None
         self._drained = 0
+        self._is_refused = False
         self._alarm: Timer | None = None
 
     async def init(self) -> Continue:
-        opened = await self._journal.open()
-        for line in opened.records:
-            limit = msgspec.json.decode(line, type=Closed)
-            if limit.lifted or limit.opens_at > self._clock.wall():
-                self._book.close(limit)
+        await self._limits.open()
         return Continue(_Fill())
 
     async def terminate(self, reason: ExitReason) -> None:
-        await self._journal.close()
+        await self._limits.close()
 
     async def handle_continue(self, term: Any) -> None:
-        """Runs that outlived an earlier life of this actor are ours again; then look for work."""
-        for child in await self._tasks.children():
+        """Runs that outlived an earlier life of this actor are ours again; then look for work.
+
+        That life may have died between a lease and the start of its run. Nobody else takes tasks, so a lease without a run
+        needs no grace now.
+        """
+        children = await self._tasks.children()
+        for child in children:
             found = runs_in([child.id])
             if found and child.process is not None:
-                task_id, lease = next(iter(found))
-                self._adopt(child.process, _Run(task_id, lease, await self._lane_of(task_id)))
+                await self._take_in(child.process, _Run(*next(iter(found))))
+        alive = runs_in(child.id for child in children)
+        await self.named(names.QUEUE).call(Rescue(alive, grace_s=0.0), timeout_s=None)
         await self._fill()
 
-    async def _lane_of(self, task_id: str) -> tuple[str, str] | None:
-        """Where a run that outlived us has a call under way: it holds a slot there."""
-        task = await self.named(names.QUEUE).call(Get(task_id), timeout_s=None)
-        return (task.call.worker, task.call.tier) if isinstance(task, Task) and task.call is not None else None
+    async def _take_in(self, process: Process, run: _Run) -> None:
+        """A call it has under way holds a slot; a wish to cancel it may have been lost with our earlier life."""
+        self._adopt(process, run)
+        task = await self.named(names.QUEUE).call(Get(run.task_id), timeout_s=None)
+        if not isinstance(task, Task) or task.lease != run.lease:
+            return
+        if task.call is not None:
+            self._occupy(run, (task.call.worker, task.call.tier))
+        if task.cancel_requested:
+            self._stop(process, run, "cancelled")
 
     # Messages
 
@@ -169,7 +196,7 @@ class Dispatcher(Actor):
             case StopRun(task_id):
                 for process, run in self._runs.items():
                     if run.task_id == task_id:
-                        process.exit(Shutdown("cancelled"))
+                        self._stop(process, run, "cancelled")
                 return None
             case _:
                 return super().handle_cast(message)
@@ -200,6 +227,7 @@ class Dispatcher(Actor):
 
     async def _start_next(self) -> bool:
         task = await self.named(names.QUEUE).call(Take(self._source), timeout_s=None)
+        self._is_refused = isinstance(task, Refused)
         if not isinstance(task, Task):
             return False
         run = _Run(task.id, task.lease)
@@ -220,7 +248,10 @@ class Dispatcher(Actor):
     # Leases
 
     def _lease(self, request: Lease, from_: From) -> object:
-        """A run without a lane asks; whoever is unknown (it outlived us and we it) is taken in."""
+        """Who asks has no call under way: the one that an earlier life of ours saw begin is over."""
+        run = self._run_of(from_)
+        if run is not None:
+            self._vacate(run)
         self._queueing.append((request, from_))
         self._serve_leases()
         return NO_REPLY
@@ -231,10 +262,10 @@ class Dispatcher(Actor):
             answer = self._decide(request)
             if isinstance(answer, Route):
                 lane = (answer.worker, answer.tier)
-                if not self._has_slot(answer.worker) or self._book.probing(*lane):
+                if not self._has_slot(answer.worker) or self._book.probing(*lane, self._clock.wall()):
                     self._queueing.append((request, from_))
                     continue
-                self._grant(from_, lane)
+                self._occupy(self._run_of(from_), lane)
             from_.reply(answer)
 
     def _decide(self, request: Lease) -> Route | Hold | None:
@@ -248,11 +279,15 @@ class Dispatcher(Actor):
         busy = sum(run.lane is not None and run.lane[0] == worker for run in self._runs.values())
         return busy < self._slots[worker]
 
-    def _grant(self, from_: From, lane: tuple[str, str]) -> None:
-        run = self._run_of(from_)
+    def _occupy(self, run: _Run | None, lane: tuple[str, str]) -> None:
         if run is not None:
             run.lane = lane
-            self._book.send(*lane)
+            run.probed = self._book.send(*lane, self._clock.wall())
+
+    def _vacate(self, run: _Run) -> None:
+        """Its slot is free, and whatever it probed is as unknown as before."""
+        self._book.back_unjudged(run.probed)
+        run.lane, run.probed = None, frozenset()
 
     def _run_of(self, from_: From) -> _Run | None:
         return self._runs.get(from_.caller) if isinstance(from_.caller, Process) else None
@@ -261,70 +296,44 @@ class Dispatcher(Actor):
         run = self._run_of(from_)
         if run is None or run.lane is None:
             return
-        worker, tier = run.lane
-        run.lane = None
-        await self._learn(worker, tier, outcome)
+        lane, probed = run.lane, run.probed
+        self._vacate(run)
+        await self._limits.learn(lane, probed, outcome)
         self._serve_leases()
         self._set_alarm()
 
-    # Limits
-
-    async def _learn(self, worker: str, tier: str, outcome: Outcome) -> None:
-        """What the outcome of a call says about its lane."""
-        now = self._clock.wall()
-        strikes = self._book.strike(worker, tier)
-        closure = closure_of(outcome, now=now, strikes=strikes, policy=self._policy)
-        if closure is not None:
-            opens_at = closure.until + self._randomness.uniform(0.0, self._jitter_s)
-            scope = "" if closure.scope == "account" else tier
-            await self._put(Closed(worker, closure.limit, closure.until, opens_at, scope))
-            _log.warning(
-                "lane_closed", worker=worker, tier=scope or "all", limit=closure.limit, for_s=round(opens_at - now, 1)
-            )
-        elif isinstance(outcome, _UNTELLING):
-            self._book.back_unjudged(worker, tier)
-        else:
-            for over in self._book.worked(worker, tier):
-                await self._note(msgspec.structs.replace(over, lifted=True))
-                _log.info("lane_opened", worker=worker, tier=over.tier or "all", limit=over.limit)
-
-    async def _put(self, limit: Closed) -> None:
-        self._book.close(limit)
-        await self._note(limit)
-
-    async def _note(self, limit: Closed) -> None:
-        """A limit that a full disk could not note is in force all the same; only a restart would forget it."""
-        try:
-            await self._journal.append(msgspec.json.encode(limit))
-        except OSError as error:
-            _log.error("limit_not_noted", limit=limit.limit, error=str(error))
-
     async def _wake_up(self) -> tuple[Closed, ...]:
-        limits = self._book.limits
-        for limit in limits:
-            await self._put(msgspec.structs.replace(limit, lifted=True))
+        limits = await self._limits.lift_all()
         self.named(names.QUEUE).cast(EndWaits())
         await self._fill()
         return limits
 
     def _set_alarm(self) -> None:
-        """One timer for the next opening. Capped, because the wall clock may be set, or the machine sleep, meanwhile."""
+        """One timer for the next opening, or the next look at a full disk. Capped: the wall clock may be set meanwhile."""
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
         now = self._clock.wall()
         moment = self._book.next_opening(now)
-        if moment is not None:
-            self._alarm = self.send_after(min(moment - now, 60.0), _Fill())
+        if moment is not None or self._is_refused:
+            opens_in_s = inf if moment is None else moment - now
+            look_in_s = REFUSAL_PAUSE_S if self._is_refused else 60.0
+            self._alarm = self.send_after(min(opens_in_s, look_in_s), _Fill())
 
     # Ends
+
+    @staticmethod
+    def _stop(process: Process, run: _Run, why: str) -> None:
+        """Once: a second signal would cut off a call that is just telling what it has cost."""
+        if not run.is_stopping:
+            run.is_stopping = True
+            process.exit(Shutdown(why))
 
     async def _ended(self, process: Process, reason: ExitReason) -> None:
         run = self._runs.pop(process, None)
         if run is None:
             return
-        if run.lane is not None:
-            self._book.back_unjudged(*run.lane)
+        self._vacate(run)
         self._queueing = [(lease, from_) for lease, from_ in self._queueing if from_.caller is not process]
         await self._hand_back(run, reason)
         self._answer_drain()
@@ -333,6 +342,8 @@ class Dispatcher(Actor):
     async def _hand_back(self, run: _Run, reason: ExitReason) -> None:
         """Harmless if the run had finished its task: the queue calls it stale."""
         queue = self.named(names.QUEUE)
+        if not isinstance(reason, Normal) and not await self._settled(run):
+            return  # still leased: the sweep of the heartbeat comes back to it
         if isinstance(reason, Error):
             failure = Failure("INTERNAL", f"the run of this task crashed: {reason}"[:500])
             answer = await queue.call(Fail(run.task_id, run.lease, failure), timeout_s=None)
@@ -341,12 +352,23 @@ class Dispatcher(Actor):
         if isinstance(answer, Refused):
             _log.error("task_not_handed_back", task=run.task_id, reason=answer.reason)
 
+    async def _settled(self, run: _Run) -> bool:
+        """A run that was cut off may have left a call open. The ledger ignores one that it has already."""
+        task = await self.named(names.QUEUE).call(Get(run.task_id), timeout_s=None)
+        if not isinstance(task, Task) or task.lease != run.lease or task.call is None:
+            return True
+        entry = interrupted(task, task.call, self._clock.wall())
+        answer = await self.named(names.LEDGER).call(Append(entry), timeout_s=None)
+        if isinstance(answer, Refused):
+            _log.error("call_not_settled", task=run.task_id, reason=answer.reason)
+        return not isinstance(answer, Refused)
+
     def _drain(self, from_: From) -> object:
         if self._draining is None:
             self._draining = []
             self._drained = len(self._runs)
-            for process in self._runs:
-                process.exit(Shutdown("draining"))
+            for process, run in self._runs.items():
+                self._stop(process, run, "draining")
         self._draining.append(from_)
         self._answer_drain()
         return NO_REPLY

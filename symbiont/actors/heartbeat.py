@@ -14,9 +14,10 @@ from supervisors import Actor, CallExit, Continue, From, Request, Tasks
 from supervisors.exits import ExitReason
 from symbiont.actors import names
 from symbiont.actors.ledger import ReadTotals
-from symbiont.actors.queue import Counts, CountTasks, Rescue, WorkIsDue, runs_in
+from symbiont.actors.queue import Counts, CountTasks, Rescue, WorkIsDue
+from symbiont.actors.run_steps import runs_in
 from symbiont.domain.moment import rfc3339
-from symbiont.ports import Clock, Disk, Journal, WorkerCheck
+from symbiont.ports import Clock, Disk, Journal, SyncFailed, WorkerCheck
 
 _log = structlog.get_logger("symbiont.heartbeat")
 
@@ -62,8 +63,7 @@ class Heartbeat(Actor):
 
     async def init(self) -> Continue:
         opened = await self._journal.open()
-        if opened.records:
-            self._last = msgspec.json.decode(opened.records[-1], type=Snapshot)
+        self._last = _snapshot(opened.records[-1]) if opened.records else None
         return Continue(_Tick())
 
     async def terminate(self, reason: ExitReason) -> None:
@@ -143,5 +143,15 @@ class Heartbeat(Actor):
         self._last = snapshot
         try:
             await self._journal.append(msgspec.json.encode(snapshot))
+        except SyncFailed:
+            raise  # no beat is kept any more until a new life of this actor opens the journal anew
         except OSError as error:
             _log.error("beat_not_kept", error=str(error))
+
+
+def _snapshot(line: bytes) -> Snapshot | None:
+    """A beat of an earlier version had other fields; the next one comes at once anyway."""
+    try:
+        return msgspec.json.decode(line, type=Snapshot)
+    except msgspec.ValidationError:
+        return None

@@ -8,8 +8,8 @@ Outcomes are values; an exception here is a bug, ends the run and fails the task
 """
 
 import asyncio
-from collections.abc import Mapping
-from typing import Final, TypeVar, assert_never
+from collections.abc import Coroutine, Mapping
+from typing import Any, Final, TypeVar, assert_never
 
 import msgspec
 import structlog
@@ -19,7 +19,7 @@ from symbiont.actors import names
 from symbiont.actors.accounting import entry_of
 from symbiont.actors.dispatcher import Lease, Outlook, Returned
 from symbiont.actors.ledger import Append, Refused
-from symbiont.actors.queue import Begin, Complete, Fail, Postpone, Stopped
+from symbiont.actors.run_steps import Begin, Complete, Fail, Postpone, Stopped
 from symbiont.config.schema import Config
 from symbiont.domain.classify import classifier_prompt, classifier_schema, classifier_system, read_classification
 from symbiont.domain.heuristic import classify_by_rules
@@ -77,7 +77,8 @@ class Life:
     def __init__(self, task: Task, world: World) -> None:
         self.task = task
         self.world = world
-        self._called = False
+        self._called: set[str] = set()
+        self._is_stopping = False
 
     async def run(self) -> None:
         """Live it. Returns when the task is finished, put back, or no longer ours."""
@@ -216,16 +217,25 @@ class Life:
     # One call
 
     async def _lease(self, lease: Lease) -> Route | Hold | None:
+        if self._is_stopping:
+            raise asyncio.CancelledError
         return await self._ask(names.DISPATCHER, lease)
 
     async def _call(self, lane: Route, call: ModelCall, classification: Classification | None = None) -> ModelReply:
         """Write down that it begins, make it, settle it, give the slot back: in this order, whatever happens."""
         opened = OpenCall(call.kind, lane.tier, lane.worker, call.model, rfc3339(self.world.clock.wall()))
-        task, anew = self.task, call.kind == "task" and self._called
+        task, anew = self.task, call.kind in self._called
         begin = Begin(task.id, task.lease, opened, classification, task.tier_floor, task.failures, anew)
-        self.task = await self._advance(begin)
-        self._called = self._called or call.kind == "task"
+        self.task = await self._undisturbed(self._advance(begin))
+        if self._is_stopping:
+            await self._tell(Stopped(task.id, task.lease))
+            raise asyncio.CancelledError
+        self._called.add(call.kind)
         reply = await self.world.workers[lane.worker].run(msgspec.structs.replace(call, attempt=self.task.attempt))
+        await self._undisturbed(self._settle(lane, call, reply))
+        return reply
+
+    async def _settle(self, lane: Route, call: ModelCall, reply: ModelReply) -> None:
         entry = self._entry(lane, reply)
         await self._ask(names.LEDGER, Append(entry))
         await self._ask(names.DISPATCHER, Returned(reply.outcome))
@@ -240,7 +250,6 @@ class Life:
             outcome=code_of(reply.outcome),
             cost_usd=entry.estimated_cost_usd,
         )
-        return reply
 
     def _entry(self, lane: Route, reply: ModelReply) -> Entry:
         """The ledger's line of the call that is open."""
@@ -288,12 +297,36 @@ class Life:
             return
         until = hold.until or self.world.clock.wall() + self.world.config.limits.unknown_reset_s
         reason = f"limit {hold.limit}"
-        await self._tell(Postpone(task.id, task.lease, until, reason, task.failures, None, classification))
+        await self._tell(
+            Postpone(
+                task.id,
+                task.lease,
+                until,
+                reason,
+                task.failures,
+                classification=classification,
+                tier_floor=task.tier_floor,
+            )
+        )
 
     # Talking to actors
 
     async def _tell(self, message: "Complete | Fail | Postpone | Stopped") -> None:
-        self.task = await self._advance(message)
+        self.task = await self._undisturbed(self._advance(message))
+
+    async def _undisturbed(self, step: Coroutine[Any, Any, R]) -> R:
+        """Writing down goes on while the run is being stopped: cut off there, an answer already paid for would be lost.
+
+        The run then ends before its next call. A second request to stop is final.
+        """
+        inner = asyncio.ensure_future(step)
+        try:
+            return await asyncio.shield(inner)
+        except asyncio.CancelledError:
+            if (current := asyncio.current_task()) is not None:
+                current.uncancel()
+            self._is_stopping = True
+            return await inner
 
     async def _advance(self, message: "Begin | Complete | Fail | Postpone | Stopped") -> Task:
         answer = await self._ask(names.QUEUE, message)

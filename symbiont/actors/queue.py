@@ -1,15 +1,17 @@
 """The one writer of the queue: what was asked for, where it stands, and who may work on it.
 
 Guarantees: an answer means that the change is on disk. A task is leased to one run at a time, known by its lease number:
-whoever comes with an older one (a run that outlived its lease) is told `Stale` and changes nothing. Transitions are those
-of `domain.task.TRANSITIONS`. After a restart, tasks whose run is gone are pending again, and a model call that was cut off is
+whoever comes with an older one (a run that outlived its lease) is told `Stale` and changes nothing. A task changes from what
+is on disk, one change at a time, so a change that the disk refuses takes nothing else along. Transitions are those of
+`domain.task.TRANSITIONS`. After a restart, tasks whose run is gone are pending again, and a model call that was cut off is
 put into the ledger as interrupted before anything else happens.
 Does not run tasks, nor decide where: it tells the dispatcher that there is something to do and waits to be asked.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -21,15 +23,23 @@ from supervisors.exits import ExitReason
 from symbiont.actors import names
 from symbiont.actors.accounting import interrupted
 from symbiont.actors.ledger import Append, Refused
+from symbiont.actors.run_steps import (
+    Begin,
+    Complete,
+    Fail,
+    Postpone,
+    Stale,
+    Stopped,
+    advanced,
+    commanded,
+    left,
+    runs_in,
+)
 from symbiont.domain.backlog import Backlog, change_of, load, record_of
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.task import (
     FINAL,
-    Answer,
-    Classification,
-    Failure,
     NewTask,
-    OpenCall,
     Source,
     Status,
     Task,
@@ -38,15 +48,11 @@ from symbiont.domain.task import (
 from symbiont.ports import Clock, Journal, Receipt, SyncFailed
 
 GRACE_BEFORE_RESCUE_S: Final = 60.0
-"""A lease this young is never taken for an orphan: its run may just be starting."""
+"""How old a lease is before the sweep of the heartbeat asks for its run."""
+
+_Step = Callable[[], object]
 
 _log = structlog.get_logger("symbiont.queue")
-
-
-class Stale(msgspec.Struct, frozen=True):
-    """The lease is not the current one any more; nothing was changed."""
-
-    id: str
 
 
 class NoSuchTask(msgspec.Struct, frozen=True):
@@ -73,49 +79,6 @@ class Take(msgspec.Struct, Request[Task | Refused | None], frozen=True):
     """Lease the next task, a new attempt of it. None if nothing is due. `source` restricts."""
 
     source: Source | None = None
-
-
-class Begin(msgspec.Struct, Request[Task | Stale | Refused], frozen=True):
-    """A model call is about to be made: write that down first. `anew` starts another attempt within the same lease."""
-
-    id: str
-    lease: int
-    call: OpenCall
-    classification: Classification | None = None
-    tier_floor: str | None = None
-    failures: int = 0
-    anew: bool = False
-
-
-class Complete(msgspec.Struct, Request[Task | Stale | Refused], frozen=True):
-    id: str
-    lease: int
-    answer: Answer
-
-
-class Fail(msgspec.Struct, Request[Task | Stale | Refused], frozen=True):
-    id: str
-    lease: int
-    failure: Failure
-
-
-class Postpone(msgspec.Struct, Request[Task | Stale | Refused], frozen=True):
-    """Back to pending until `not_before` (epoch seconds). `failures` is the number of tries used up by now."""
-
-    id: str
-    lease: int
-    not_before: float | None
-    waiting_for: str | None
-    failures: int
-    failure: Failure | None = None
-    classification: Classification | None = None
-
-
-class Stopped(msgspec.Struct, Request[Task | Stale | Refused], frozen=True):
-    """The run was stopped from outside: cancelled if somebody asked for that, else pending again and no try used up."""
-
-    id: str
-    lease: int
 
 
 class Get(msgspec.Struct, Request[Task | NoSuchTask], frozen=True):
@@ -161,9 +124,13 @@ class Retry(msgspec.Struct, Request[Task | NoSuchTask | Illegal | Refused], froz
 
 
 class Rescue(msgspec.Struct, Request[int], frozen=True):
-    """Make every leased task pending again whose run is not among `alive` (task id, lease). Answers how many."""
+    """Make every leased task pending again whose run is not among `alive` (task id, lease). Answers how many.
+
+    A lease younger than `grace_s` is never taken for an orphan: its run may just be starting.
+    """
 
     alive: frozenset[tuple[str, int]]
+    grace_s: float = GRACE_BEFORE_RESCUE_S
 
 
 class EndWaits(msgspec.Struct, frozen=True):
@@ -192,17 +159,6 @@ class _Due(msgspec.Struct, frozen=True):
     pass
 
 
-def run_label(task_id: str, lease: int) -> str:
-    """The label of a run among the supervised tasks: how a restarted queue knows which runs are alive."""
-    return f"run {task_id} {lease}"
-
-
-def runs_in(labels: Iterable[str]) -> frozenset[tuple[str, int]]:
-    """The (task id, lease) of every label that is a run."""
-    parts = (label.split(" ") for label in labels)
-    return frozenset((part[1], int(part[2])) for part in parts if len(part) == 3 and part[0] == "run")
-
-
 class Queue(Actor):
     def __init__(self, journal: Journal, clock: Clock, max_pending: int) -> None:
         self._journal = journal
@@ -211,6 +167,8 @@ class Queue(Actor):
         self._backlog = Backlog()
         self._waiters: dict[str, list[From]] = defaultdict(list)
         self._leased_at: dict[str, float] = {}
+        self._changing: dict[str, list[tuple[From | None, _Step]]] = {}
+        self._passed_over = False
         self._alarm: Timer | None = None
 
     async def init(self) -> None:
@@ -234,14 +192,24 @@ class Queue(Actor):
                 await self._reclaim(task)
 
     async def _reclaim(self, task: Task) -> None:
-        if task.call is not None:
-            entry = interrupted(task, task.call, self._clock.wall())
-            await self.named(names.LEDGER).call(Append(entry), timeout_s=None)
-        status = Status.CANCELLED if task.cancel_requested else Status.PENDING
-        reclaimed = _left(task, status, self._clock.wall())
-        await self._journal.append(change_of(task, reclaimed))
-        self._backlog.put(reclaimed)
-        _log.warning("task_reclaimed", task=task.id, attempt=task.attempt, status=status.value)
+        if await self._settle(task):
+            self._give_back(task)  # else as it was, until the sweep of the heartbeat comes back to it
+
+    def _give_back(self, leased: Task) -> None:
+        """A task whose run is gone, unless the disk has refused the lease meanwhile."""
+        if self._backlog.get(leased.id) is leased:
+            given_back = advanced(leased, Stopped(leased.id, leased.lease), self._clock.wall())
+            self._write(leased, given_back)
+            _log.warning("task_reclaimed", task=leased.id, attempt=leased.attempt, status=given_back.status.value)
+
+    async def _settle(self, task: Task) -> bool:
+        """The call that its run left open is in the ledger; False if the disk refuses, or is just being asked."""
+        if task.call is None:
+            return True
+        if task.id in self._changing:
+            return False
+        entry = interrupted(task, task.call, self._clock.wall())
+        return not isinstance(await self.named(names.LEDGER).call(Append(entry), timeout_s=None), Refused)
 
     # Messages
 
@@ -252,11 +220,11 @@ class Queue(Actor):
             case Take(source):
                 return self._take(source, from_)
             case Begin() | Complete() | Fail() | Postpone() | Stopped():
-                return self._advance(request, from_)
+                return self._in_turn(request.id, from_, partial(self._advance, request, from_))
             case Cancel(task_id) | Retry(task_id):
-                return self._command(request, task_id, from_)
-            case Rescue(alive):
-                return self._rescue(alive)
+                return self._in_turn(task_id, from_, partial(self._command, request, task_id, from_))
+            case Rescue(alive, grace_s):
+                return self._rescue(alive, grace_s)
             case _:
                 return self._query(request, from_)
 
@@ -278,8 +246,8 @@ class Queue(Actor):
     def handle_cast(self, message: Any) -> object:
         if not isinstance(message, EndWaits):
             return super().handle_cast(message)
-        for task in [task for task in self._backlog if task.status is Status.PENDING and task.waiting_for]:
-            self._write(task, msgspec.structs.replace(task, not_before=None, waiting_for=None))
+        for task_id in [task.id for task in self._backlog if task.status is Status.PENDING and task.waiting_for]:
+            self._in_turn(task_id, None, partial(self._end_wait, task_id))
         return None
 
     def handle_info(self, message: Any) -> object:
@@ -318,6 +286,9 @@ class Queue(Actor):
         task = self._backlog.next_ready(self._clock.wall(), source)
         if task is None:
             return None
+        if task.id in self._changing:
+            self._passed_over = True
+            return None
         leased = msgspec.structs.replace(
             task,
             status=Status.PROCESSING,
@@ -334,6 +305,9 @@ class Queue(Actor):
         task = self._backlog.get(request.id)
         if task is None or task.status is not Status.PROCESSING or task.lease != request.lease:
             return Stale(request.id)
+        if isinstance(request, Begin) and task.cancel_requested:
+            self._write(task, left(task, Status.CANCELLED, self._clock.wall()), from_, Stale(request.id))
+            return NO_REPLY
         new = advanced(task, request, self._clock.wall())
         self._write(task, new, from_, new)
         return NO_REPLY
@@ -352,15 +326,20 @@ class Queue(Actor):
         self._write(task, new, from_, new)
         return NO_REPLY
 
+    def _end_wait(self, task_id: str) -> None:
+        task = self._backlog.get(task_id)
+        if task is not None and task.status is Status.PENDING and task.waiting_for:
+            self._write(task, msgspec.structs.replace(task, not_before=None, waiting_for=None))
+
     def _await(self, task_id: str, from_: From) -> object:
         task = self._backlog.get(task_id)
-        if task is None or task.status in FINAL:
+        if task is None or (task.status in FINAL and task_id not in self._changing):
             return task or NoSuchTask(task_id)
         self._waiters[task_id].append(from_)
         return NO_REPLY
 
-    def _rescue(self, alive: frozenset[tuple[str, int]]) -> int:
-        old = self._clock.monotonic() - GRACE_BEFORE_RESCUE_S
+    async def _rescue(self, alive: frozenset[tuple[str, int]], grace_s: float) -> int:
+        old = self._clock.monotonic() - grace_s
         orphans = [
             task
             for task in self._backlog
@@ -368,16 +347,17 @@ class Queue(Actor):
             and (task.id, task.lease) not in alive
             and self._leased_at.get(task.id, old) <= old
         ]
-        for task in orphans:
-            status = Status.CANCELLED if task.cancel_requested else Status.PENDING
-            self._write(task, _left(task, status, self._clock.wall()))
-        return len(orphans)
+        settled = [task for task in orphans if await self._settle(task)]
+        for task in settled:
+            self._in_turn(task.id, None, partial(self._give_back, task))
+        return len(settled)
 
     # Writing
 
     def _write(self, old: Task | None, new: Task, from_: From | None = None, answer: object = None) -> None:
         """The change counts at once for everybody who asks; it is answered and acted on when it is on disk."""
         self._backlog.put(new)
+        self._changing[new.id] = []
         line = record_of(new) if old is None else change_of(old, new)
 
         def wrap(done: "asyncio.Future[Receipt]") -> _Written:
@@ -395,15 +375,32 @@ class Queue(Actor):
             written.from_.reply(written.answer)
         if written.error is None:
             self._act_on(written.new)
+        self._go_on(written.new.id)
         return None
 
+    def _in_turn(self, task_id: str, from_: From | None, step: _Step) -> object:
+        """Take this step now, or once the change of the task that is under way is on disk or refused."""
+        if task_id not in self._changing:
+            return step()
+        self._changing[task_id].append((from_, step))
+        return NO_REPLY
+
+    def _go_on(self, task_id: str) -> None:
+        """What had to wait for this change, in order; also who was passed over because of it."""
+        for from_, step in self._changing.pop(task_id):
+            answer = self._in_turn(task_id, from_, step)
+            if from_ is not None and answer is not NO_REPLY:
+                from_.reply(answer)
+        if self._passed_over:
+            self._passed_over = False
+            self._notify()
+
     def _take_back(self, written: _Written) -> None:
-        """The disk refused: the task is what it was before, unless it has moved on meanwhile."""
-        if self._backlog.get(written.new.id) is written.new:
-            if written.old is None:
-                self._backlog.forget(written.new.id)
-            else:
-                self._backlog.put(written.old)
+        """The disk refused: the task is what it was before."""
+        if written.old is None:
+            self._backlog.forget(written.new.id)
+        else:
+            self._backlog.put(written.old)
         if written.from_ is not None:
             written.from_.reply(Refused(str(written.error)))
 
@@ -426,61 +423,7 @@ class Queue(Actor):
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
-        moment = self._backlog.next_moment()
+        now = self._clock.wall()
+        moment = self._backlog.next_moment(now)
         if moment is not None:
-            self._alarm = self.send_after(min(max(0.0, moment - self._clock.wall()), 60.0), _Due())
-
-
-def advanced(task: Task, request: Begin | Complete | Fail | Postpone | Stopped, now: float) -> Task:
-    """The task after a message of its run. Pure."""
-    replace = msgspec.structs.replace
-    match request:
-        case Begin(call=call, classification=judged, tier_floor=floor, failures=failures, anew=anew):
-            return replace(
-                task,
-                call=call,
-                classification=judged or task.classification,
-                tier_floor=floor or task.tier_floor,
-                failures=failures,
-                attempt=task.attempt + 1 if anew else task.attempt,
-            )
-        case Complete(answer=answer):
-            done = replace(task, status=Status.DONE, call=None, failure=None, cancel_requested=False)
-            return replace(done, answer=answer, finished_at=rfc3339(now))
-        case Fail(failure=failure):
-            return replace(task, status=Status.FAILED, call=None, failure=failure, finished_at=rfc3339(now))
-        case Postpone(not_before=moment, waiting_for=reason, failures=failures, failure=failure, classification=judged):
-            if task.cancel_requested:
-                return _left(task, Status.CANCELLED, now)
-            waiting = replace(_left(task, Status.PENDING, now), not_before=moment, waiting_for=reason)
-            return replace(
-                waiting,
-                failures=failures,
-                failure=failure or task.failure,
-                classification=judged or task.classification,
-            )
-        case Stopped():
-            return _left(task, Status.CANCELLED if task.cancel_requested else Status.PENDING, now)
-
-
-def commanded(task: Task, wanted: Status, now: float) -> Task:
-    """A task that is not running, cancelled or sent round again by hand: with a clean slate, but its number goes on."""
-    if wanted is Status.CANCELLED:
-        return _left(task, Status.CANCELLED, now)
-    fresh = _left(task, Status.PENDING, now)
-    return msgspec.structs.replace(
-        fresh, failures=0, failure=None, answer=None, finished_at=None, tier_floor=None, cancel_requested=False
-    )
-
-
-def _left(task: Task, status: Status, now: float) -> Task:
-    """No run holds the task any more."""
-    return msgspec.structs.replace(
-        task,
-        status=status,
-        call=None,
-        not_before=None,
-        waiting_for=None,
-        cancel_requested=False,
-        finished_at=rfc3339(now) if status in FINAL else None,
-    )
+            self._alarm = self.send_after(min(moment - now, 60.0), _Due())

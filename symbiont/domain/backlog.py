@@ -43,6 +43,7 @@ class Backlog:
         self._versions: Counter[str] = Counter()
         self._arrivals: dict[str, int] = {}
         self._arrival = count()
+        self._numbers: dict[Source, tuple[str, int]] = {}
         self._ready: list[_Ready] = []
         self._waiting: list[_Waiting] = []
         self.counts: Counter[Status] = Counter()
@@ -86,19 +87,21 @@ class Backlog:
         entry = _Ready(_RANK[task.priority], task.source == "queued", self._arrivals[task.id], task.id, version)
         heapq.heappush(self._ready, entry)
 
-    def next_moment(self) -> float | None:
-        """When the next waiting task is due, epoch seconds."""
-        while self._waiting and self._is_stale(self._waiting[0]):
-            heapq.heappop(self._waiting)
+    def next_moment(self, now: float) -> float | None:
+        """When the next task that is not due yet will be, epoch seconds."""
+        self._make_ready(now)
         return self._waiting[0].not_before if self._waiting else None
+
+    def _make_ready(self, now: float) -> None:
+        """Move what is due by now to those that are ready."""
+        while self._waiting and (self._waiting[0].not_before <= now or self._is_stale(self._waiting[0])):
+            entry = heapq.heappop(self._waiting)
+            if not self._is_stale(entry):
+                self._push(self._tasks[entry.id], entry.version)
 
     def next_ready(self, now: float, source: Source | None = None) -> Task | None:
         """The task to run now, which stays where it is until it is `put` with another status. `source` restricts."""
-        moment = self.next_moment()
-        while moment is not None and moment <= now:
-            entry = heapq.heappop(self._waiting)
-            self._push(self._tasks[entry.id], entry.version)
-            moment = self.next_moment()
+        self._make_ready(now)
         while self._ready and self._is_stale(self._ready[0]):
             heapq.heappop(self._ready)
         if source is not None:
@@ -112,8 +115,14 @@ class Backlog:
     def new_id(self, source: Source, now: float) -> str:
         """`task-1711123456` or `queued-1711123456`, with `-2`, `-3` … behind it within one second."""
         stem = f"{'task' if source == 'direct' else 'queued'}-{int(now)}"
-        candidates = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
-        return next(candidate for candidate in candidates if candidate not in self._tasks)
+        last_stem, last = self._numbers.get(source, ("", 0))
+        number = last if stem == last_stem else 0
+        while True:
+            number += 1
+            candidate = stem if number == 1 else f"{stem}-{number}"
+            if candidate not in self._tasks:
+                self._numbers[source] = stem, number
+                return candidate
 
 
 def record_of(task: Task) -> bytes:

@@ -29,6 +29,11 @@ class Closed(msgspec.Struct, frozen=True, omit_defaults=True):
     def covers(self, worker: str, tier: str) -> bool:
         return self.worker == worker and self.tier in {"", tier}
 
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """A limit in force replaces the one with the same key."""
+        return self.worker, self.tier, self.limit
+
 
 class LaneBook:
     """Which lanes are closed, by what, until when, and which have a probe out."""
@@ -36,24 +41,27 @@ class LaneBook:
     def __init__(self, lanes: Iterable[tuple[str, str]]) -> None:
         self._lanes = tuple(lanes)
         self._closed: dict[tuple[str, str, str], Closed] = {}
-        self._probes: set[tuple[str, str, str]] = set()
+        self._probes: set[Closed] = set()
         self._strikes: Counter[tuple[str, str]] = Counter()
 
     @property
     def limits(self) -> tuple[Closed, ...]:
         return tuple(self._closed.values())
 
+    def serves(self, worker: str) -> bool:
+        """Whether any lane is this worker's."""
+        return any(name == worker for name, _ in self._lanes)
+
     def close(self, limit: Closed) -> None:
         """Put a limit into force, or (`lifted`) out of it."""
-        key = (limit.worker, limit.tier, limit.limit)
-        self._probes.discard(key)
-        if limit.lifted:
-            self._closed.pop(key, None)
-        else:
-            self._closed[key] = limit
+        before = self._closed.pop(limit.key, None)
+        if before is not None:
+            self._probes.discard(before)
+        if not limit.lifted:
+            self._closed[limit.key] = limit
 
     def strike(self, worker: str, tier: str) -> int:
-        """Count a refusal of this lane; returns how many there were before since it last worked."""
+        """Count a refusal of this lane for its rate; returns how many there were before since it last worked."""
         before = self._strikes[worker, tier]
         self._strikes[worker, tier] += 1
         return before
@@ -76,26 +84,30 @@ class LaneBook:
         """The next moment at which a limit ends."""
         return min((limit.opens_at for limit in self._closed.values() if limit.opens_at > now), default=None)
 
-    def probing(self, worker: str, tier: str) -> bool:
+    def probing(self, worker: str, tier: str, now: float) -> bool:
         """Whether this lane is half open and its probe is out: everybody else waits for the outcome."""
-        return any(key in self._probes for key in self._half_open(worker, tier))
+        return not self._probes.isdisjoint(self._half_open(worker, tier, now))
 
-    def send(self, worker: str, tier: str) -> None:
-        """A call goes out on this lane; on a half-open lane it is the probe."""
-        self._probes.update(self._half_open(worker, tier))
+    def send(self, worker: str, tier: str, now: float) -> frozenset[Closed]:
+        """A call goes out on this lane. Returns the limits it probes, to be given back with its outcome."""
+        probed = self._half_open(worker, tier, now)
+        self._probes |= probed
+        return probed
 
-    def back_unjudged(self, worker: str, tier: str) -> None:
-        """A call ended without telling anything about the lane (cancelled, crashed): the next one probes again."""
-        self._probes.difference_update(self._half_open(worker, tier))
+    def back_unjudged(self, probed: frozenset[Closed]) -> None:
+        """A call ended without telling whether these limits are over (cancelled, crashed): the next one probes again."""
+        self._probes -= probed
 
-    def worked(self, worker: str, tier: str) -> tuple[Closed, ...]:
-        """A call was accepted by the provider: the half-open limits of its lane are over. Returns them."""
+    def worked(self, worker: str, tier: str, probed: frozenset[Closed]) -> tuple[Closed, ...]:
+        """A call was accepted by the provider: the limits it probed are over, unless they closed again. Returns them.
+
+        A call that was sent before a limit came into force proves nothing about it, however well it ends.
+        """
         self._strikes.pop((worker, tier), None)
-        over = tuple(self._closed[key] for key in self._half_open(worker, tier))
-        for key in self._half_open(worker, tier):
-            del self._closed[key]
-            self._probes.discard(key)
+        over = tuple(limit for limit in self._closed.values() if limit in probed)
+        for limit in over:
+            self.close(msgspec.structs.replace(limit, lifted=True))
         return over
 
-    def _half_open(self, worker: str, tier: str) -> list[tuple[str, str, str]]:
-        return [key for key, limit in self._closed.items() if limit.covers(worker, tier)]
+    def _half_open(self, worker: str, tier: str, now: float) -> frozenset[Closed]:
+        return frozenset(x for x in self._closed.values() if x.covers(worker, tier) and x.opens_at <= now)

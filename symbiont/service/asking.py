@@ -5,7 +5,8 @@ from typing import TypeVar
 from supervisors import CallExit, MailboxFull, Request, Runtime
 from supervisors.exits import TIMEOUT
 from symbiont.actors.ledger import Refused
-from symbiont.actors.queue import Illegal, NoSuchTask, Stale
+from symbiont.actors.queue import Illegal, NoSuchTask
+from symbiont.actors.run_steps import Stale
 from symbiont.domain.errors import SymbiontError
 
 R = TypeVar("R")

@@ -1,0 +1,98 @@
+"""The limits in force: learnt from the outcomes of calls, noted in `limits.jsonl`, remembered over a restart.
+
+A part of the dispatcher and not an actor: called from its callbacks alone. Guarantees: a limit counts from the moment it is
+learnt, also if a full disk cannot note it; the last line about a limit is the one that counts after a restart.
+Does not decide where a task goes: that is `domain.routing`, over the lanes of `book`.
+"""
+
+from typing import Final
+
+import msgspec
+import structlog
+
+from symbiont.domain.lanes import Closed, LaneBook
+from symbiont.domain.outcome import (
+    Cancelled,
+    CliMissing,
+    Interrupted,
+    Outcome,
+    Overloaded,
+    RateLimited,
+    Unreachable,
+)
+from symbiont.domain.retry import ClosurePolicy, closure_of
+from symbiont.ports import Clock, Journal, Randomness, SyncFailed
+
+_UNTELLING: Final = (Cancelled, Interrupted, Unreachable, CliMissing, Overloaded)
+"""Outcomes that say nothing about whether the provider would serve this lane."""
+
+_log = structlog.get_logger("symbiont.limits")
+
+
+class Limits:
+    """`jitter_s`: how much later than announced a lane opens at most, so that not everybody comes back at once."""
+
+    def __init__(
+        self,
+        book: LaneBook,
+        *,
+        journal: Journal,
+        clock: Clock,
+        randomness: Randomness,
+        policy: ClosurePolicy,
+        jitter_s: float,
+    ) -> None:
+        self.book = book
+        self._journal = journal
+        self._clock = clock
+        self._randomness = randomness
+        self._policy = policy
+        self._jitter_s = jitter_s
+
+    async def open(self) -> None:
+        """Also limits that ended meanwhile count: they are half open until a probe has worked."""
+        opened = await self._journal.open()
+        for line in opened.records:
+            limit = msgspec.json.decode(line, type=Closed)
+            if self.book.serves(limit.worker):
+                self.book.close(limit)
+
+    async def close(self) -> None:
+        await self._journal.close()
+
+    async def learn(self, lane: tuple[str, str], probed: frozenset[Closed], outcome: Outcome) -> None:
+        """What the outcome of a call says about its lane, and about the limits it was the probe of."""
+        now = self._clock.wall()
+        strikes = self.book.strike(*lane) if isinstance(outcome, RateLimited) else 0
+        closure = closure_of(outcome, now=now, strikes=strikes, policy=self._policy)
+        if closure is not None:
+            worker, tier = lane
+            opens_at = closure.until + self._randomness.uniform(0.0, self._jitter_s)
+            scope = "" if closure.scope == "account" else tier
+            await self._put(Closed(worker, closure.limit, closure.until, opens_at, scope))
+            for_s = round(opens_at - now, 1)
+            _log.warning("lane_closed", worker=worker, tier=scope or "all", limit=closure.limit, for_s=for_s)
+        elif not isinstance(outcome, _UNTELLING):
+            for over in self.book.worked(*lane, probed):
+                await self._note(msgspec.structs.replace(over, lifted=True))
+                _log.info("lane_opened", worker=over.worker, tier=over.tier or "all", limit=over.limit)
+
+    async def lift_all(self) -> tuple[Closed, ...]:
+        """By hand; returns which."""
+        limits = self.book.limits
+        for limit in limits:
+            await self._put(msgspec.structs.replace(limit, lifted=True))
+        return limits
+
+    async def _put(self, limit: Closed) -> None:
+        self.book.close(limit)
+        await self._note(limit)
+
+    async def _note(self, limit: Closed) -> None:
+        """A limit that a full disk could not note is in force all the same; only a restart would forget it."""
+        try:
+            await self._journal.append(msgspec.json.encode(limit))
+        except SyncFailed:
+            raise  # nothing is noted any more until a new life of the dispatcher opens the journal anew
+        except OSError as error:
+            _log.error("limit_not_noted", limit=limit.limit, error=str(error))

@@ -1,0 +1,91 @@
+"""A worker that does what a test says: a script of outcomes by kind and tier, calls that can be held, a count of what runs.
+
+It keeps the contract of `ports.Worker`: a cancelled call returns `Cancelled` with the cost so far. What a script raises is a
+bug of a worker, on purpose.
+"""
+
+import asyncio
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
+
+from symbiont.domain.outcome import Cancelled, Done, Outcome
+from symbiont.domain.usage import ModelUsage, Usage
+from symbiont.ports import Billing, CallKind, ModelCall, ModelReply
+
+FULL = Usage(input_tokens=1_000, output_tokens=200)
+CUT_SHORT = Usage(input_tokens=1_000)
+Step = Outcome | Exception
+
+
+@dataclass
+class Held:
+    """A call that stays under way until `release` is set."""
+
+    outcome: Step
+    release: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+def judged(tier: int | str = 1, confidence: str = "high") -> Done:
+    """What a classifier answers."""
+    return Done("", {"tier": tier, "confidence": confidence, "reason": "looks like it", "task_type": "general"})
+
+
+class ScriptedWorker:
+    """`calls` are those that began, `returned` those that came back. What no script covers succeeds."""
+
+    def __init__(self, slots: int = 2, *, name: str = "claude", billing: Billing = "subscription") -> None:
+        self.name = name
+        self.slots = slots
+        self.calls: list[ModelCall] = []
+        self.returned: list[tuple[ModelCall, ModelReply]] = []
+        self.running = 0
+        self.peak = 0
+        self._billing: Billing = billing
+        self._scripts: dict[tuple[CallKind, str], deque[Step | Held]] = defaultdict(deque)
+
+    def script(self, *steps: Step | Held, kind: CallKind = "task", tier: str = "") -> None:
+        """What the next calls of this kind (and of this tier, if given) come to."""
+        self._scripts[kind, tier].extend(steps)
+
+    def hold(self, outcome: Step | None = None, *, kind: CallKind = "task", tier: str = "") -> Held:
+        held = Held(Done("held") if outcome is None else outcome)
+        self.script(held, kind=kind, tier=tier)
+        return held
+
+    @property
+    def trail(self) -> list[str]:
+        """`kind tier` of every call that began."""
+        return [f"{call.kind} {call.tier}" for call in self.calls]
+
+    async def run(self, call: ModelCall) -> ModelReply:
+        self.calls.append(call)
+        self.running += 1
+        self.peak = max(self.peak, self.running)
+        try:
+            reply = await self._reply(call)
+        finally:
+            self.running -= 1
+        self.returned.append((call, reply))
+        return reply
+
+    async def _reply(self, call: ModelCall) -> ModelReply:
+        step = self._next(call)
+        if isinstance(step, Held):
+            try:
+                await step.release.wait()
+            except asyncio.CancelledError:
+                return self._ended(call, Cancelled("stopped"), CUT_SHORT)
+            step = step.outcome
+        if isinstance(step, Exception):
+            raise step
+        return self._ended(call, step, FULL)
+
+    def _next(self, call: ModelCall) -> Step | Held:
+        for key in ((call.kind, call.tier), (call.kind, "")):
+            if self._scripts[key]:
+                return self._scripts[key].popleft()
+        return judged() if call.kind == "classify" else Done(f"answer to {call.prompt}")
+
+    def _ended(self, call: ModelCall, outcome: Outcome, usage: Usage) -> ModelReply:
+        consumed = (ModelUsage(f"claude-{call.tier}-5-5", usage),)
+        return ModelReply(outcome=outcome, elapsed_s=1.0, billing=self._billing, usage=consumed)
