@@ -11,12 +11,14 @@ what a call really looked like from the other side. `steps` of the script are ru
     {"die": N}                 end by this signal                 {"touch": "name"}    make a file beside the script
     {"close": true}            close standard output              {"await": "name"}    wait until that file exists
     {"grandchild": "name"}     start a process in a session of its own that sleeps; its pid goes into that file
+    {"pause": [a, b]}          think for a random time between a and b seconds
 
 `ignore` names signals that are ignored; `on_sigint` lists the steps to run when interrupted.
 """
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -100,6 +102,7 @@ VERBS = {
     "close": lambda _: os.close(1),
     "await": wait_for,
     "grandchild": grandchild,
+    "pause": lambda bounds: time.sleep(random.uniform(*bounds)),
 }
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.doubles.anthropic_stub import StandIn
+from tests.e2e.orchestrator import Orchestrator
 
 HOW = "no Claude Code CLI: set SYMBIONT_TEST_CLAUDE to the path that tests/e2e/install_claude.sh prints"
 
@@ -29,3 +30,16 @@ def real_claude():
     if found is None:
         pytest.skip(HOW)
     return found
+
+
+@pytest.fixture
+def with_claude(real_claude, stand_in, tmp_path):
+    """A server, not yet started, whose worker is the real CLI and asks the stand-in; `account` is the credential it has."""
+
+    def make(account=None, url=stand_in.url, **settings):
+        dotted = {key.replace("__", "."): value for key, value in settings.items()}
+        account = {"ANTHROPIC_API_KEY": "dummy-test-key"} if account is None else account
+        environment = {"SYMBIONT_CLAUDE_CLI": real_claude, "ANTHROPIC_BASE_URL": url, **account}
+        return Orchestrator(tmp_path, dotted, environment)
+
+    return make
