@@ -135,8 +135,7 @@ async def spawn_and_stop(make: Callable[[], Actor], count: int) -> float:
     start = perf_counter()
     for _ in range(count):
         process = await up(runtime, make())
-        process.request_stop(SHUTDOWN)
-        await process.ended()
+        await process.stop(SHUTDOWN)
     return (perf_counter() - start) / count
 
 

@@ -1,34 +1,38 @@
 """supervisors: OTP for asyncio. Actors, links, monitors and supervision trees, true to Erlang's semantics.
 
 Files in import order; each imports only those before it:
-    errors, exits, clock        what can go wrong; why a process ends; time
-    deadlines, alarm            the time-outs of all calls; messages to oneself, later
-    spec, events                the vocabulary of supervision; what is reported
-    intensity, strategy         the restart decision, pure: how often, and who
-    scheduler, mailbox, ref     the run queue; the bounded FIFO; addresses and calls
-    signals, process, runtime   exits, links, monitors: their words, their rules; the table of all processes
-    actor, inbox, worker        the callbacks one writes; how messages get in; the task in which callbacks wait
-    actor_process, start        the machinery that runs an actor; bringing one up
-    admin, child, supervisor    what one may ask; one child's beginning and end; static trees
-    dynamic, task               children that come and go; supervised coroutines
-    application                 stopping a whole tree in order
-    introspect, testing         a snapshot of everything; virtual time
+    errors, exits, clock                what can go wrong; why a process ends; time
+    deadlines, alarm                    the time-outs of all calls; messages to oneself, later
+    spec, events                        the vocabulary of supervision; what is reported
+    intensity, strategy                 the restart decision, pure: how often, and who
+    signals, ref, relations, process    the words of processes; addresses and calls; links and monitors; life and death
+    scheduler, runtime, inbox           the run queue; the table of all processes; the bounded mailbox
+    actor, debug, worker                the callbacks one writes; who looks on; the task in which callbacks wait
+    callbacks, actor_process, spawning  what results mean; turns and the shortcut of calls; bringing an actor up
+    pending, sys                        answers fetched later; looking into a living actor
+    admin, child, supervisor            what one may ask; one child's beginning and end; static trees
+    dynamic, task                       children that come and go; supervised coroutines
+    application                         stopping a whole tree in order
+    introspect, testing                 a snapshot of everything; virtual time
 """
 
-from supervisors.actor import IGNORE, NO_REPLY, Actor, Continue, Reply, Stop
+from supervisors.actor import HIBERNATE, IGNORE, NO_REPLY, Actor, After, Continue, Fail, Reply, Status, Stop
 from supervisors.dynamic import DynamicSupervisor
-from supervisors.errors import BadSpec, MailboxFull, NameTaken, NotStarted, SupervisorsError
+from supervisors.errors import BadSpec, CallbackFailed, MailboxFull, NameTaken, NotStarted, SupervisorsError
 from supervisors.exits import KILLED, NORMAL, SHUTDOWN, CallExit, Custom, Error, ExitReason, Killed, Normal, Shutdown
+from supervisors.inbox import Overflow
+from supervisors.pending import Pending, RequestIds, abcast, multi_call, send_request
 from supervisors.process import Down, Exit, Monitor, Process
 from supervisors.ref import Address, From, Request
 from supervisors.runtime import Runtime
+from supervisors.spawning import actor, spawn
 from supervisors.spec import BRUTAL_KILL, ChildSpec, ChildType, Flags, Restart, Strategy
-from supervisors.start import actor, spawn
 from supervisors.supervisor import Supervisor
 from supervisors.task import MaxChildren, TaskHandle, Tasks, TaskSupervisor
 
 __all__ = [
     "BRUTAL_KILL",
+    "HIBERNATE",
     "IGNORE",
     "KILLED",
     "NORMAL",
@@ -36,8 +40,10 @@ __all__ = [
     "SHUTDOWN",
     "Actor",
     "Address",
+    "After",
     "BadSpec",
     "CallExit",
+    "CallbackFailed",
     "ChildSpec",
     "ChildType",
     "Continue",
@@ -47,6 +53,7 @@ __all__ = [
     "Error",
     "Exit",
     "ExitReason",
+    "Fail",
     "Flags",
     "From",
     "Killed",
@@ -56,12 +63,16 @@ __all__ = [
     "NameTaken",
     "Normal",
     "NotStarted",
+    "Overflow",
+    "Pending",
     "Process",
     "Reply",
     "Request",
+    "RequestIds",
     "Restart",
     "Runtime",
     "Shutdown",
+    "Status",
     "Stop",
     "Strategy",
     "Supervisor",
@@ -69,6 +80,9 @@ __all__ = [
     "TaskHandle",
     "TaskSupervisor",
     "Tasks",
+    "abcast",
     "actor",
+    "multi_call",
+    "send_request",
     "spawn",
 ]

@@ -8,11 +8,12 @@
 
 A callback may be a plain `def`, which runs in the runtime's own turn and costs no task switch, or an `async def` (or return
 its coroutine), which runs in a worker task of the actor; either way the next message waits until it is through.
-What a callback returns says what happens next; see `NO_REPLY`, `Reply`, `Continue`, `Stop`, `IGNORE`.
+What a callback returns says what happens next; see `NO_REPLY`, `Reply`, `Continue`, `After`, `Stop`, `HIBERNATE`, `IGNORE`, `Fail`.
 
 An exception in a callback always ends the actor: `terminate` runs, reports go out, its supervisor decides.
 Deviations from OTP, both for Python's sake: the state is the instance and not an argument; a class that overrides
-`terminate` traps exits unless `trap_exit` says otherwise, because people expect a clean-up hook to run.
+`terminate` traps exits unless `trap_exit` says otherwise, because people expect a clean-up hook to run. `throw` as a return value
+is not ported. `hibernate` is a hint.
 """
 
 import asyncio
@@ -24,17 +25,18 @@ from typing import Any, ClassVar, Final, Literal, final
 from supervisors.clock import Timer
 from supervisors.events import Unexpected
 from supervisors.exits import ExitReason, error_of
-from supervisors.mailbox import DEFAULT_CAPACITY
+from supervisors.inbox import DEFAULT_CAPACITY, Overflow
 from supervisors.process import Monitor, Process
 from supervisors.ref import Address, From
 from supervisors.runtime import Runtime
 
-__all__ = ["IGNORE", "NO_REPLY", "Actor", "Continue", "Reply", "Stop"]
+__all__ = ["HIBERNATE", "IGNORE", "NO_REPLY", "Action", "Actor", "After", "Continue", "Fail", "Reply", "Status", "Stop"]
 
 
 class _Signal(Enum):
     NO_REPLY = "no_reply"
     IGNORE = "ignore"
+    HIBERNATE = "hibernate"
 
 
 NO_REPLY: Final[Literal[_Signal.NO_REPLY]] = _Signal.NO_REPLY
@@ -42,6 +44,10 @@ NO_REPLY: Final[Literal[_Signal.NO_REPLY]] = _Signal.NO_REPLY
 
 IGNORE: Final[Literal[_Signal.IGNORE]] = _Signal.IGNORE
 """From `init`: this actor is not needed; its supervisor goes on without it."""
+
+
+HIBERNATE: Final[Literal[_Signal.HIBERNATE]] = _Signal.HIBERNATE
+"""From any callback but `terminate`: nothing is expected for long. The actor lets go of its worker task; a hint, as in OTP."""
 
 
 @final
@@ -54,11 +60,14 @@ class Continue:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """From `handle_call`: reply with `value`, then do `then`. A bare value replies without further ado."""
+class After:
+    """From any callback but `terminate`: `handle_info(message)` after `delay_s` without another message (OTP `{timeout, T, Msg}`).
 
-    value: object
-    then: Continue
+    0 = next, before anything queued; `inf` = never. System requests do not disturb it.
+    """
+
+    delay_s: float
+    message: object
 
 
 @final
@@ -68,6 +77,38 @@ class Stop:
 
     reason: ExitReason
     reply: object = NO_REPLY
+
+
+Action = Continue | After | Stop | Literal[_Signal.HIBERNATE] | None
+"""What is to happen after a callback; None = wait for the next message."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """From `handle_call`: reply with `value`, then do `then`. A bare value replies without further ado."""
+
+    value: object
+    then: Action = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """From `init`: the start fails with `reason`, without a crash report (OTP 26 `{error, Reason}`)."""
+
+    reason: ExitReason
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What `Actor.format_status` may show or hide: in `sys.get_status` and in reports of a crash."""
+
+    state: object
+    message: object = None
+    reason: ExitReason | None = None
+    log: tuple[object, ...] = ()
 
 
 class Actor:
@@ -81,6 +122,10 @@ class Actor:
     """True: exits of linked processes arrive as `Exit` messages. None: only if `terminate` is overridden."""
 
     mailbox_capacity: ClassVar[int] = DEFAULT_CAPACITY
+    """So many messages may wait. Exits, alarms and system requests have no bound."""
+
+    mailbox_overflow: ClassVar[Overflow] = Overflow.REJECT
+    """What becomes of one more."""
 
     me: Process
     runtime: Runtime
@@ -88,7 +133,7 @@ class Actor:
     # The parameters of the callbacks are Any so that a subclass may name just the messages it understands.
 
     def init(self) -> object:
-        """Set the state up. May return None, `Continue`, `IGNORE`, or `Stop(reason)` to fail the start."""
+        """Set the state up. May return None, `Continue`, `After`, `IGNORE`, or fail the start by `Stop(reason)` or `Fail(reason)`."""
         return None
 
     def handle_call(self, request: Any, from_: From) -> object:
@@ -108,6 +153,23 @@ class Actor:
     def terminate(self, reason: ExitReason) -> object:
         """Clean up. Runs on `Stop`, on an exception, and (when trapping) on the exit of the parent; never on a kill."""
         return None
+
+    def code_change(self, old: type["Actor"], extra: object) -> object:
+        """The class of this instance has just been changed from `old`: bring the state up to date (OTP `code_change/3`).
+
+        An exception undoes the change.
+        """
+        return None
+
+    def format_status(self, status: Status) -> Status:
+        """What others may see of the actor in `sys.get_status` and in crash reports (OTP `format_status/1`).
+
+        By default no more than the types of the state and of the last message. If it fails, nothing is shown.
+        """
+        message = None if status.message is None else type(status.message).__name__
+        return Status(
+            type(status.state).__name__, message, status.reason, tuple(type(each).__name__ for each in status.log)
+        )
 
     # What an actor does to the world
 

@@ -1,343 +1,301 @@
-"""What runs an actor: its turns on the run queue, its start and its end. Its mail is in `inbox`, its task in `worker`.
+"""What runs an actor: its turns on the run queue, and the shortcut of calls. What follows from a callback is in `callbacks`.
 
-Everything an actor does happens in `turn`, called by the scheduler: it takes one message after another and runs the
-callback in the actor's own context. A callback that returns a coroutine is handed to the worker (made on first use); until
-it is through, `_busy` keeps further turns away. A callback never runs inside the worker's own step for another callback,
-because a context cannot be entered twice: what follows from a result (`Continue`, `Stop`) is left in `_next` and served by
-the next turn, before any queued message.
+Callbacks run with the actor's own context entered, one at a time: in a turn (`work`), called by the scheduler; within the step of
+a caller that finds the actor idle (`call`, the shortcut: order holds, for nothing is waiting, and an exception ends the callee as
+ever); or in a step of the worker, for callbacks that wait. Until such a one is through, `_is_busy` keeps everything else away.
+What is seldom needed (debug functions, a `suspend`, the timer of `After`) is in `_extras`; while that is None, a message pays one
+test for all of it.
 
-Cancellation: an exit signal first records its reason in `_doomed` and only then cancels the worker; whatever the callback
-makes of it (returns, raises, goes on), the actor ends for that reason as soon as the callback is through. A `CancelledError`
-with no reason recorded is the callback's own doing, and a crash.
+`work` and `call` are longer than they were if they were only to be read: every message of a system passes through one of them, a
+call of a method costs as much as the rest of what they do, and so they do what is ordinary in place.
 """
 
-import asyncio
 from collections.abc import Coroutine
-from contextvars import Context, copy_context
 from types import CoroutineType
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, assert_never, cast
 
-from supervisors.actor import IGNORE, NO_REPLY, Actor, Continue, Reply, Stop
-from supervisors.errors import NotStarted
-from supervisors.events import Terminated
-from supervisors.exits import NORMAL, SHUTDOWN, TIMEOUT, Custom, ExitReason, Killed, error_of, is_abnormal
-from supervisors.inbox import Item, MailProcess
-from supervisors.process import Process
-from supervisors.ref import From
-from supervisors.runtime import Runtime
-from supervisors.scheduler import CLOCK_EVERY, TURN_MESSAGES, TURN_SLICE_S
+from supervisors.actor import NO_REPLY, After, Continue, Reply, Stop
+from supervisors.callbacks import CallbackProcess
+from supervisors.debug import In, NoReply
+from supervisors.exits import NOPROC, NORMAL, CallExit, ExitReason
+from supervisors.extras import Extras, TimeUp
+from supervisors.inbox import Item, Kind
+from supervisors.ref import CALL_TIMEOUT_S, UNANSWERED, From, Request
+from supervisors.scheduler import CLOCK_EVERY, QUEUE, STEP_ASIDE, TURN_MESSAGES, one_pass
 from supervisors.signals import CURRENT, DEAD, RUNNING, Exit, State
-from supervisors.worker import PASSED_ON, Worker
+from supervisors.start import Starting
+from supervisors.worker import PASSED_ON, WAITING
 
 __all__ = ["ActorProcess"]
 
-_PENDING: Final = object()
-_NOWHERE: Final = Context()
+R = TypeVar("R")
+
+_CAST: Final = Kind.CAST
+_INFO: Final = Kind.INFO
+_NO_CLOCK: Final = CLOCK_EVERY - 1
+_NOTHING: Final[Item] = (_CAST, None)
+_INIT: Final[Item] = (Kind.INIT, None)
+_SAYS_MORE: Final = frozenset({CoroutineType, Reply, Stop, Continue, After, type(NO_REPLY), type(WAITING)})
+"""Types of results of `handle_call` that are no plain answers."""
+_SERVED_WHILE_SUSPENDED: Final = (Kind.SYSTEM, Kind.STOP)
+_SEEN: Final = (Kind.CAST, Kind.INFO, Kind.SIGNAL, Kind.CONTINUE)
+"""What debug functions see, besides calls."""
+_caller: Final = CURRENT.get
 
 
-class ActorProcess(MailProcess):
-    """Runs one instance of an actor class."""
+class ActorProcess(CallbackProcess):
+    """Serves the messages of one instance of an actor class."""
 
-    __slots__ = (
-        "_busy",
-        "_context",
-        "_doomed",
-        "_final_reply",
-        "_item",
-        "_next",
-        "_outcome",
-        "_queued",
-        "_started",
-        "_worker",
-        "instance",
-        "reductions",
-    )
-
-    def __init__(self, runtime: Runtime, instance: Actor, name: str | None, parent: Process | None) -> None:
-        cls = type(instance)
-        super().__init__(runtime, instance.mailbox_capacity, name=name, label=cls.__name__, parent=parent)
-        self.instance: Actor | None = instance
-        self._context: Context = copy_context()
-        self._context.run(CURRENT.set, self)
-        self._item: Item | None = None  # what the worker is busy with
-        self._next: Item | None = None
-        self._busy = False
-        self._queued = False
-        self._doomed: ExitReason | None = None
-        self._worker: Worker | None = None
-        self._outcome: object = _PENDING  # of the start; None when up
-        self._started: asyncio.Future[None] | None = None
-        self._final_reply: tuple[From, object] | None = None
-        self.reductions = 0
-        self.trap_exit = cls.trap_exit if cls.trap_exit is not None else cls.terminate is not Actor.terminate
-        instance.me = self
-        instance.runtime = runtime
+    __slots__ = ()
 
     # Turns
 
-    def wake(self) -> None:
-        if self._queued or self._busy:
-            return
-        if self._next is not None or self.state is RUNNING:
-            self._queued = True
-            self.runtime.scheduler.enqueue(self)
-
-    def _wake_if_more(self) -> None:
-        if self._next is not None or len(self._mailbox):
-            self.wake()
-
-    def _take(self) -> Item | None:
-        """What to serve now: what the last callback asked for, else the oldest message."""
-        item = self._next
-        if item is not None:
-            self._next = None
-            return item
-        return self._mailbox.take() if self.state is RUNNING else None
-
-    # Working
-
-    def turn(self) -> None:
-        """Work through messages until the mailbox is empty, the turn is used up, or a callback has to wait."""
-        self._queued = False
-        now = self.runtime.scheduler.now
-        deadline = now() + TURN_SLICE_S
-        for served in range(1, TURN_MESSAGES + 1):
-            item = None if self._busy else self._take()
-            if item is None:
-                return
-            self._serve(item)
-            if served % CLOCK_EVERY == 0 and now() > deadline:
-                break
-        self._wake_if_more()
-
-    def serve_now(self, item: Item) -> bool:
-        """The shortcut of a call to an idle actor: the callback runs within the caller's step, in this actor's context.
-
-        Order holds, for nothing is waiting; a callback that has to wait goes to the worker as ever.
-        """
-        if self._busy or self._next is not None or self.state is not RUNNING or len(self._mailbox):
-            return False
-        if not self.runtime.scheduler.allows_shortcut():
-            return False
-        self._serve(item)
-        return True
-
-    def _serve(self, item: Item) -> None:
-        self.reductions += 1
-        message = item.message
-        if item.kind == "handle_call":
-            self._invoke(item, message, item.from_)
-        elif item.kind == "stop":
-            self._stop(message)
-        elif item.kind == "handle_info" and isinstance(message, Exit) and message.sender is self.parent is not None:
-            self._stop(message.reason)
-        else:
-            self._invoke(item, message)
-
-    def _invoke(self, item: Item, *args: object) -> None:
-        """Run a callback; if it has to wait, its worker takes over and `_job_ended` follows later."""
-        callback = getattr(self.instance, item.kind)
+    def work(self, until_s: float) -> None:  # noqa: C901, PLR0912 -- see the head of this file
+        """One message after another until there is none, the turn is used up, or something out of the ordinary follows."""
+        served, item = 0, _NOTHING
         try:
-            result = self._context.run(callback, *args)
+            while self._extras is None and self._next is None:
+                if self._leaving:
+                    item = self._leaving.pop()
+                elif not self._arriving:
+                    if self.state is RUNNING:
+                        self._is_awake = False
+                    return
+                elif len(self._arriving) == 1:
+                    item = self._arriving.pop()
+                else:
+                    item = self._turn_over()
+                served += 1
+                if isinstance(item, tuple):
+                    kind, message = item
+                    if kind is _CAST:
+                        result = self.instance.handle_cast(message)
+                    elif kind is _INFO:
+                        result = self.instance.handle_info(message)
+                    else:
+                        result = self._serve_seldom(kind, message, item)
+                    if result is not None:
+                        self._conclude(item, result)
+                        if self._is_busy:
+                            return
+                else:
+                    self._serve_call(item)
+                    if self._is_busy:
+                        return
+                if not served & _NO_CLOCK and (served >= TURN_MESSAGES or self._scheduler.now() > until_s):
+                    break
         except BaseException as error:
             # whatever a callback raises is its end, and its supervisor's business
             self._failed(item, error)
             if isinstance(error, PASSED_ON):
                 raise
+        finally:
+            self.reductions += served
+            if self._is_awake and not self._is_busy:
+                self._work_with_care()
+
+    def _work_with_care(self) -> None:
+        """What follows from a callback, and messages that somebody looks at or a timer waits for."""
+        for _ in range(TURN_MESSAGES):
+            if self._is_busy or self.state is DEAD or (self._next is None and self._extras is None):
+                break
+            item = self._take_with_care()
+            if item is None:
+                break
+            self.reductions += 1
+            self._serve(item)
+        self._come_to_rest()
+
+    def _take_with_care(self) -> Item | None:
+        item, self._next = self._next, None
+        if item is not None:
+            return item
+        extras = self._extras
+        if extras is not None and extras.is_suspended:
+            return self._take_system_item()
+        if self._leaving:
+            return self._leaving.pop()
+        return self._turn_over() if self._arriving else None
+
+    def _take_system_item(self) -> Item | None:
+        """All that is served while suspended: requests of `sys`, stops, and the exit of the parent."""
+        for waiting, indices in (
+            (self._leaving, range(len(self._leaving) - 1, -1, -1)),
+            (self._arriving, range(len(self._arriving))),
+        ):
+            for index in indices:
+                item = waiting[index]
+                if not isinstance(item, From) and (item[0] in _SERVED_WHILE_SUSPENDED or self._is_parental(item)):
+                    return waiting.pop(index)
+        return None
+
+    def _come_to_rest(self) -> None:
+        """A turn is over: what is next?"""
+        if self._is_busy or self.state is DEAD:
             return
-        if type(result) is CoroutineType:
-            self._hand_over(item, cast("Coroutine[Any, Any, object]", result))
+        self._item = None
+        extras = self._extras
+        if extras is not None and extras.is_empty:
+            self._extras = extras = None
+        if not (self._arriving or self._leaving or self._next is not None):
+            self._is_awake = False
+        elif extras is None or not extras.is_suspended or self._next is not None:
+            self._scheduler.enqueue_again(self)
         else:
-            self._finish(item, result)
+            self._is_awake = False
 
-    def _hand_over(self, item: Item, job: "Coroutine[Any, Any, object]") -> None:
-        if self.state is DEAD:  # the callback has ended its own process before it returned
-            job.close()
-            return
-        self._busy = True
-        self._item = item
-        if self._worker is None:
-            loop = self.runtime.loop
-            self._worker = Worker(loop, self._context, self.label, self._job_ended, self._worker_lost)
-        self._worker.run(job)
+    # The shortcut
 
-    def _job_ended(self, result: object, error: BaseException | None) -> None:
-        item, self._item = self._item, None
-        self._busy = False
-        if self.state is DEAD or item is None:
-            self.runtime.zombies.pop(self.pid, None)
-        elif self._doomed is not None:
-            self.die(self._doomed)
-        elif error is not None:
+    async def call(  # noqa: C901 -- see the head of this file
+        self, request: Request[R], timeout_s: float | None = CALL_TIMEOUT_S
+    ) -> R:
+        # This is the one path where every attribute counts: no call of a method of ours where an answer comes at once.
+        from_ = From()
+        from_.server = self
+        from_.request = request
+        from_.caller = _caller()
+        from_.answer = UNANSWERED
+        from_.future = None
+        while not self._is_awake and self._extras is None:
+            scheduler = self._scheduler
+            scheduler.shortcuts = count = scheduler.shortcuts + 1
+            if not count & _NO_CLOCK or count == 1:
+                verdict = scheduler.verdict(count)
+                if verdict is QUEUE:
+                    break
+                if verdict is STEP_ASIDE:
+                    await one_pass()
+                    continue
+            self._is_awake = True
+            outer, scheduler.active = scheduler.active, self
+            self.reductions += 1
+            try:
+                answer: Any = self.context.run(self.instance.handle_call, request, from_)
+                if type(answer) in _SAYS_MORE and type(answer) is CoroutineType:
+                    answer = self.context.run(self._begin, from_, cast("Coroutine[Any, Any, object]", answer))
+                if type(answer) not in _SAYS_MORE and not self._arriving and self.state is RUNNING:
+                    self._is_awake = False
+                    if from_.answer is not UNANSWERED:
+                        answer = from_.answer
+                    typed: R = answer
+                    return typed
+                self.context.run(self._conclude, from_, answer)
+            except BaseException as error:
+                self._failed(from_, error)
+                if isinstance(error, PASSED_ON):
+                    raise
+            finally:
+                scheduler.active = outer
+            self._come_to_rest()
+            return cast("R", await self.answer(from_, timeout_s) if from_.answer is UNANSWERED else from_.answer)
+        self.take_call(from_)
+        return cast("R", await self.answer(from_, timeout_s))
+
+    async def stop(self, reason: ExitReason = NORMAL, timeout_s: float | None = None) -> None:
+        if not self._is_awake and self._extras is None:
+            self._is_awake = True
+            self._stop(reason)
+            self._come_to_rest()
+            if self.state is DEAD:
+                if self.exit_reason != reason:
+                    raise CallExit(self.exit_reason or NOPROC, self.label, reason)
+                return
+        await super().stop(reason, timeout_s)
+
+    # Serving
+
+    def _serve(self, item: Item) -> None:
+        """Run the callback that `item` is for. Must not raise, but for what ends the program."""
+        try:
+            if self._extras is not None:
+                self._look_at(item)
+            if isinstance(item, From):
+                self._serve_call(item)
+            else:
+                self._conclude_unless_none(item, self._serve_seldom(item[0], item[1], item))
+        except BaseException as error:
+            # whatever a callback raises is its end, and its supervisor's business
             self._failed(item, error)
-        else:
-            self._finish(item, result)
-        self._wake_if_more()
+            if isinstance(error, PASSED_ON):
+                raise
 
-    def _worker_lost(self, error: BaseException | None) -> None:
-        """Somebody cancelled the worker task itself, as a loop does that shuts down; or an interrupt ended it."""
-        self._busy = False
-        is_orderly = error is None or isinstance(error, asyncio.CancelledError)
-        self.die(self._doomed or (SHUTDOWN if is_orderly else error_of(cast("BaseException", error))))
+    def _serve_call(self, from_: From) -> None:
+        answer = self.instance.handle_call(from_.request, from_)
+        if type(answer) in _SAYS_MORE or self._extras is not None:
+            self._conclude(from_, answer)
+        elif from_.answer is UNANSWERED:  # `reply`, in place
+            from_.answer = answer
+            if from_.future is not None and not from_.future.done():
+                from_.future.set_result(answer)
 
-    # What a callback's result means
-
-    def _finish(self, item: Item, result: object) -> None:
-        if self.state is DEAD:
-            return
-        match item.kind:
-            case "handle_call":
-                self._called(item, result)
-            case "init":
-                self._initialised(result)
-            case "terminate":
-                self._terminated(item.message)
+    def _serve_seldom(self, kind: Kind, message: Any, item: Item) -> object:  # noqa: C901 -- a table, one row a kind
+        """The result of the callback, None if that is all there is to it."""
+        instance = self.instance
+        match kind:
+            case Kind.SIGNAL if type(message) is TimeUp:
+                if self._extras is None or self._extras.time_up is not message:
+                    return None
+                self._extras.time_up = None
+                return instance.handle_info(message.message)
+            case Kind.SIGNAL if self._is_parental(item):
+                self._stop(message.reason)
+            case Kind.SIGNAL | Kind.INFO:
+                return instance.handle_info(message)
+            case Kind.STOP:
+                self._stop(message)
+            case Kind.CONTINUE:
+                return instance.handle_continue(message)
+            case Kind.TERMINATE:
+                self._conclude(item, instance.terminate(message))
+            case Kind.SYSTEM:
+                message(self)
+            case Kind.CAST:
+                return instance.handle_cast(message)
+            case Kind.INIT:
+                raise AssertionError("init is run by start alone")
             case _:
-                self._proceed(item, result)
+                assert_never(kind)
+        return None
 
-    def _called(self, item: Item, result: object) -> None:
-        from_ = cast("From", item.from_)
-        if isinstance(result, Reply):
-            from_.reply(result.value)
-            self._proceed(item, result.then)
-        elif isinstance(result, Stop):
-            if result.reply is not NO_REPLY:
-                self._final_reply = (from_, result.reply)
-            self._proceed(item, result)
-        elif isinstance(result, Continue):
-            self._failed(item, TypeError("handle_call returned Continue: expected Reply(value, Continue(term))"))
-        elif result is not NO_REPLY:
-            from_.reply(result)
+    def _conclude_unless_none(self, item: Item, result: object) -> None:
+        if result is not None:
+            self._conclude(item, result)
+        elif self._extras is not None and not isinstance(item, From) and item[0] in _SEEN:
+            self._debug(NoReply())
 
-    def _proceed(self, item: Item, action: object) -> None:
-        if action is None:
-            return
-        if isinstance(action, Continue):
-            self._next = Item("handle_continue", action.term)
-            self.wake()
-        elif isinstance(action, Stop):
-            self._stop(action.reason, item)
-        else:
-            self._stop(_bad_return(action), item)
+    def _is_parental(self, item: Item) -> bool:
+        """An exit of the parent ends who traps, through `terminate`, whatever `handle_info` would have made of it."""
+        message = None if isinstance(item, From) else item[1]
+        return isinstance(message, Exit) and message.sender is self.parent is not None
 
-    def _failed(self, item: Item, error: BaseException) -> None:
-        reason = error_of(error)
-        if item.kind == "init":
-            self.die(reason)
-        elif item.kind == "terminate":
-            self._report_end(reason)
-            self.die(reason)
-        else:
-            self._stop(reason, item)
-
-    # Ending
-
-    def interrupt(self, reason: ExitReason) -> None:
-        if self._doomed is None or isinstance(reason, Killed):
-            self._doomed = reason
-        if self._busy and self._worker is not None:
-            self._worker.cancel()
-        else:
-            self.die(self._doomed)
-
-    def running_task(self) -> "asyncio.Task[Any] | None":
-        return self._worker.task if self._busy and self._worker is not None else None
-
-    def _stop(self, reason: ExitReason, item: Item | None = None) -> None:
-        """Run `terminate`, then die. `item` is what led to it."""
-        if self.state is RUNNING:
-            self.state = State.STOPPING
-            self._report_end(reason, item)
-            self._next = Item("terminate", reason)
-            self.wake()
-
-    def _terminated(self, reason: ExitReason) -> None:
-        if self._final_reply is not None:
-            from_, value = self._final_reply
-            from_.reply(value)
-        self.die(reason)
-
-    def _report_end(self, reason: ExitReason, item: Item | None = None) -> None:
-        if is_abnormal(reason):
-            last = type(item.message).__name__ if item is not None else ""
-            self.runtime.report(Terminated(self.label, reason, last))
-
-    def die(self, reason: ExitReason) -> None:
-        if self.state is DEAD:
-            return
-        if self.state is State.STARTING:
-            self._start_failed(reason)
-        super().die(reason)
-        self._mailbox.clear()
-        self.instance = None
-        self._item = self._next = self._final_reply = None
-        self._context = _NOWHERE  # process → context → process would be a cycle
-        if self._worker is not None:
-            self._worker.retire()
+    def _look_at(self, item: Item) -> None:
+        """An ordinary message stops the timer of `After`; debug functions see it."""
+        extras = cast("Extras", self._extras)
+        if isinstance(item, From):
+            extras.time_up = None
+            self._debug(In("handle_call", item.request))
+        elif item[0] in _SEEN:
+            extras.time_up = extras.time_up if item[0] is Kind.SIGNAL and type(item[1]) is TimeUp else None
+            self._debug(In(item[0].value, item[1]))
 
     # Starting
 
     async def start(self, within_s: float | None) -> bool:
         """Run `init` and wait for it. True when up, False for `IGNORE`; raises `NotStarted`."""
-        self._invoke(Item("init"))
-        if self._outcome is _PENDING:
-            await self._init_ended(within_s)
-        if self._outcome is None or self._outcome is IGNORE:
-            return self._outcome is None
-        raise NotStarted(self.label, self._outcome)
-
-    async def _init_ended(self, within_s: float | None) -> None:
-        self._started = self.runtime.loop.create_future()
-        timer = None if within_s is None else self.runtime.call_later(within_s, self._too_slow)
         try:
-            await self._started
-        except asyncio.CancelledError:
-            self._abandoned()
-            raise
-        finally:
-            self._started = None
-            if timer is not None:
-                timer.cancel()
-
-    def _initialised(self, result: object) -> None:
-        if result is None or isinstance(result, Continue):
-            self.state = RUNNING
-            self.runtime.announce(self)
-            self._resolve_start(None)
-            self._proceed(Item("init"), result)
-            self._wake_if_more()
-        elif result is IGNORE:
-            self._resolve_start(IGNORE)
-            self.die(NORMAL)
-        else:
-            self.die(result.reason if isinstance(result, Stop) else _bad_return(result))
-
-    def _start_failed(self, reason: ExitReason) -> None:
-        """The link goes first and the name with the death: a failed start leaves nothing behind (OTP 26)."""
-        if self.parent is not None:
-            self.unlink(self.parent, flush=True)
-        self._resolve_start(reason)
-
-    def _resolve_start(self, outcome: object) -> None:
-        if self._outcome is _PENDING:
-            self._outcome = outcome
-            if self._started is not None and not self._started.done():
-                self._started.set_result(None)  # the starter runs in a later pass of the loop
-
-    def _too_slow(self) -> None:
-        """The start is over when the code of `init` is: nothing of it may overlap with another attempt."""
-        if self.state is State.STARTING:
-            self.kill(TIMEOUT)
-
-    def _abandoned(self) -> None:
-        """Whoever started this was cancelled and will never know of it."""
-        if self.state is RUNNING:
-            if self.parent is not None:
-                self.unlink(self.parent, flush=True)
-            self.request_stop(SHUTDOWN)
-        else:
-            self.interrupt(SHUTDOWN)
-
-
-def _bad_return(value: object) -> Custom:
-    return Custom(("bad_return_value", type(value).__name__))
+            result = self.context.run(self.instance.init)
+            if result is None and self.state is State.STARTING:
+                self._is_up()
+                self._come_to_rest()
+                return True
+            self._starting = Starting()
+            if self.state is DEAD:
+                self._starting.resolve(self.exit_reason)
+            self.context.run(self._conclude, _INIT, result)
+        except BaseException as error:
+            self._starting = self._starting or Starting()
+            self._failed(_INIT, error)
+            if isinstance(error, PASSED_ON):
+                raise
+        self._come_to_rest()
+        return await self._starting.ended(self, within_s)

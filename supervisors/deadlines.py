@@ -6,18 +6,21 @@ per call. Guarantees: exact, never early; a discarded entry is gone at once. A t
 then finds nothing to do.
 """
 
-from asyncio import Future
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final, Protocol
 
 from supervisors.clock import Clock, Timer
 
-__all__ = ["Deadline", "Deadlines"]
+__all__ = ["Deadline", "Deadlines", "Expiring"]
 
 FEW: Final = 64
 """Up to so many durations keep their idle timer; beyond, somebody computes durations, and an idle one is dropped at once."""
 
-TooLate = Callable[["Future[Any]"], object]
+
+class Expiring(Protocol):
+    """What has a time-out."""
+
+    def expire(self) -> None:
+        """The time is up."""
 
 
 class Deadlines:
@@ -33,52 +36,53 @@ class Deadlines:
         """Entries that have neither struck nor been discarded."""
         return sum(len(deadline) for deadline in self._spans.values())
 
-    def add(self, future: "Future[Any]", span_s: float, too_late: TooLate) -> "Deadline":
-        """Call `too_late(future)` once, `span_s` seconds from now."""
+    def add(self, entry: Expiring, span_s: float) -> "Deadline":
+        """Call `entry.expire()` once, `span_s` seconds from now."""
         deadline = self._spans.get(span_s)
         if deadline is None:
             deadline = self._spans[span_s] = Deadline(self._clock, span_s, self._spans)
-        deadline.add(future, too_late)
+        deadline.add(entry)
         return deadline
 
 
 class Deadline:
     """All entries of one duration, the oldest first."""
 
-    __slots__ = ("_clock", "_entries", "_span_s", "_spans", "_timer")
+    __slots__ = ("_clock", "_due_s", "_now", "_span_s", "_spans", "_timer")
 
     def __init__(self, clock: Clock, span_s: float, spans: "dict[float, Deadline]") -> None:
         self._clock = clock
+        self._now = clock.monotonic
         self._span_s = span_s
         self._spans = spans
-        self._entries: dict[Future[Any], tuple[float, TooLate]] = {}
+        self._due_s: dict[Expiring, float] = {}
         self._timer: Timer | None = None
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._due_s)
 
-    def add(self, future: "Future[Any]", too_late: TooLate) -> None:
-        due_s = self._clock.monotonic() + self._span_s
-        self._entries[future] = (due_s, too_late)
+    def add(self, entry: Expiring) -> None:
+        due_s = self._now() + self._span_s
+        self._due_s[entry] = due_s
         if self._timer is None:
             self._timer = self._clock.call_at(due_s, self._strike)
 
-    def discard(self, future: "Future[Any]") -> None:
+    def discard(self, entry: Expiring) -> None:
         """Harmless when it has struck or been discarded before."""
-        self._entries.pop(future, None)
-        if not self._entries and len(self._spans) > FEW:
+        self._due_s.pop(entry, None)
+        if not self._due_s and len(self._spans) > FEW:
             self._drop()
 
     def _strike(self) -> None:
         self._timer = None
         now_s = self._clock.monotonic()
-        while self._entries:
-            future, (due_s, too_late) = next(iter(self._entries.items()))
+        while self._due_s:
+            entry, due_s = next(iter(self._due_s.items()))
             if due_s > now_s:
                 self._timer = self._clock.call_at(due_s, self._strike)
                 return
-            del self._entries[future]
-            too_late(future)
+            del self._due_s[entry]
+            entry.expire()
         self._drop()
 
     def _drop(self) -> None:

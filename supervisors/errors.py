@@ -4,12 +4,13 @@
     ├── BadSpec          a child specification or a flag is wrong: a bug of the programmer, found before anything starts
     ├── NotStarted       a start failed: nothing of it is left, its name is free
     │   └── NameTaken    … because a living process holds the name
+    ├── CallbackFailed   what `sys` was given to run failed: the actor goes on as it was
     └── MailboxFull      the receiver refuses more messages than its mailbox holds; the sender may try later
 
 A call that finds its server dead raises `CallExit` (see `exits`), which tells the reason as a value.
 """
 
-__all__ = ["BadSpec", "MailboxFull", "NameTaken", "NotStarted", "SupervisorsError"]
+__all__ = ["BadSpec", "CallbackFailed", "MailboxFull", "NameTaken", "NotStarted", "SupervisorsError"]
 
 
 class SupervisorsError(Exception):
@@ -47,3 +48,12 @@ class MailboxFull(SupervisorsError):
     def __init__(self, name: str, capacity: int) -> None:
         super().__init__(f"expected the mailbox of {name} to hold at most {capacity} messages, got: one more")
         self.capacity = capacity
+
+
+class CallbackFailed(SupervisorsError):
+    """OTP's `callback_failed`: a function handed to `sys` raised, or returned what it must not. `reason` tells."""
+
+    def __init__(self, what: str, reason: object) -> None:
+        super().__init__(f"{what} failed: {reason}")
+        self.what = what
+        self.reason = reason

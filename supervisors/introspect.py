@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from supervisors.actor_process import ActorProcess
+from supervisors.inbox import MailboxStats
 from supervisors.process import Process
 from supervisors.runtime import Runtime
 
@@ -34,10 +35,9 @@ def snapshot(runtime: Runtime) -> tuple[ProcessInfo, ...]:
 
 
 def _info(process: Process, now_s: float) -> ProcessInfo:
-    reductions = peak = capacity = refused = 0
+    reductions, box = 0, MailboxStats(0, 0, 0, 0)
     if isinstance(process, ActorProcess):
         reductions, box = process.reductions, process.mailbox
-        peak, capacity, refused = box.peak, box.capacity, box.refused
     return ProcessInfo(
         pid=process.pid,
         label=process.label,
@@ -47,8 +47,8 @@ def _info(process: Process, now_s: float) -> ProcessInfo:
         incarnation=process.incarnation,
         uptime_s=now_s - process.started_s,
         reductions=reductions,
-        queued=process.queued,
-        peak=peak,
-        capacity=capacity,
-        refused=refused,
+        queued=box.depth,
+        peak=box.peak,
+        capacity=box.capacity,
+        refused=box.refused,
     )

@@ -1,9 +1,9 @@
-"""Processes and the signals between them: links, monitors, exits, names. OTP: "Processes" in the Erlang reference manual.
+"""Processes: identity, life, exit signals, death. OTP: "Processes" in the Erlang reference manual. Their relations: `relations`.
 
-Signals are table operations carried out in the same turn of the loop, so their order is the order they were sent in.
-A process dies in this order: marked dead → waiting callers fail → its name is free → links and monitors learn of it;
-therefore whoever hears of a death may start a successor under the same name at once. Deaths that one death causes are worked
-off one after another, so that a long chain of links cannot run out of stack; all are told before the first signal returns.
+A process dies in this order: marked dead → waiting callers fail → its name is free and what it registered is gone → links and
+monitors learn of it; therefore whoever hears of a death may start a successor under the same name at once. Deaths that one death
+causes are worked off one after another, so that a long chain of links cannot run out of stack; all are told before the first
+signal returns.
 
 Deviation: killing is best effort inside one operating-system process. Code that swallows every cancellation cannot be
 stopped; it is declared dead in time, its name is freed, and it is listed in `Runtime.zombies` until it ends at last.
@@ -12,26 +12,29 @@ stopped; it is declared dead in time, its name is freed, and it is listed in `Ru
 import asyncio
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from math import inf
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from supervisors.alarm import Alarms
 from supervisors.clock import Timer
-from supervisors.deadlines import Deadline
 from supervisors.errors import NotStarted
 from supervisors.events import Crashed
 from supervisors.exits import (
     CALLING_SELF,
     KILLED,
     NOPROC,
+    NORMAL,
     TIMEOUT,
     CallExit,
+    Custom,
     ExitReason,
     Killed,
     Normal,
-    is_abnormal,
+    Shutdown,
 )
-from supervisors.ref import Address, Target
-from supervisors.signals import CURRENT, DEAD, Down, Exit, Monitor, State, current_process
+from supervisors.ref import CALL_TIMEOUT_S, UNANSWERED, From, Request
+from supervisors.relations import Related
+from supervisors.signals import CURRENT, DEAD, Deadlock, Down, Exit, Monitor, State, current_process
 
 if TYPE_CHECKING:
     from supervisors.runtime import Runtime
@@ -41,19 +44,18 @@ __all__ = ["CURRENT", "Down", "Exit", "Monitor", "Process", "State", "current_pr
 ENOUGH_CANCELLATIONS: Final = 20
 """How often killed code is cancelled, once a loop pass, before it is declared a zombie."""
 
+R = TypeVar("R")
 
-class Process(Address):
-    """One entry of the process table: identity, relations, life. Subclasses say what it runs and how it takes messages."""
+
+class Process(Related):
+    """One entry of the process table. Subclasses say what it runs and how it takes messages."""
 
     __slots__ = (
         "__weakref__",
         "_alarms",
-        "_callbacks",
+        "_at_death",
+        "_at_release",
         "_callers",
-        "_label",
-        "_links",
-        "_monitors",
-        "_watching",
         "exit_reason",
         "incarnation",
         "name",
@@ -61,28 +63,26 @@ class Process(Address):
         "pid",
         "runtime",
         "started_s",
-        "state",
         "trap_exit",
-    )  # fmt: skip
+        "waits_for",
+    )
 
-    def __init__(self, runtime: "Runtime", *, name: str | None, label: str, parent: "Process | None") -> None:
-        if parent is not None and not parent.alive:
-            raise NotStarted(name or label, NOPROC)
+    def __init__(self, runtime: "Runtime", *, name: str | None, parent: "Process | None") -> None:
+        super().__init__()
         self.runtime = runtime
         self.pid = runtime.next_pid()
         self.name = name
         self.parent = parent
-        self.state = State.STARTING
         self.trap_exit = False
         self.exit_reason: ExitReason | None = None
         self.started_s = runtime.clock.monotonic()
-        self._label = label
-        self._callers: dict[asyncio.Future[Any], tuple[object, Deadline | None]] = {}
-        self._links: dict[Process, None] = {}
-        self._monitors: dict[Monitor, None] = {}
-        self._watching: set[Monitor] | None = None  # made on first use, as is the next: most processes need neither
+        self.waits_for: From | None = None  # the call its own code waits for: an edge of the wait-for graph
+        self._callers: dict[From, None] | None = None
         self._alarms: Alarms | None = None
-        self._callbacks: list[Callable[[ExitReason], object]] = []
+        self._at_release: list[Callable[[], object]] | None = None
+        self._at_death: list[Callable[[ExitReason], object]] | None = None
+        if parent is not None and parent.state is DEAD:
+            raise NotStarted(self.label, NOPROC)
         self.incarnation = runtime.enter(self)
         if parent is not None:
             self.link(parent)
@@ -90,41 +90,33 @@ class Process(Address):
     def __repr__(self) -> str:
         return f"<{self.label} #{self.pid} {self.state.value}>"
 
-    # Address
-
-    def target(self) -> Target | None:
+    def target(self) -> "Process | None":
         return None if self.state is DEAD else self
-
-    @property
-    def label(self) -> str:
-        return self.name or self._label
 
     # What a subclass provides
 
+    @property
     @abstractmethod
-    def post_call(self, request: object, timeout_s: float | None) -> "asyncio.Future[Any]": ...
+    def label(self) -> str:
+        """The name, or what the process runs."""
 
     @abstractmethod
-    def post_cast(self, message: object) -> bool: ...
+    def take_call(self, from_: From) -> None:
+        """Serve or queue a call. Raises `CallExit` or `MailboxFull` if it is not taken."""
 
     @abstractmethod
-    def post_info(self, message: object) -> bool: ...
+    def cast(self, message: object) -> bool: ...
 
     @abstractmethod
-    def post_signal(self, message: object) -> None:
-        """Take a signal, or what the process arranged for itself, as a message: whatever the mailbox bound."""
+    def send(self, message: object) -> bool: ...
 
     @abstractmethod
     def request_stop(self, reason: ExitReason) -> None:
         """Ask to end with `reason` after what is queued (OTP `gen_server:stop/3`); `terminate` runs, trapping or not."""
 
     @abstractmethod
-    def flush(self, unwanted: Callable[[Exit | Down], bool]) -> None:
-        """Forget queued signals."""
-
-    @abstractmethod
     def interrupt(self, reason: ExitReason) -> None:
-        """An exit signal that is not trapped: end with `reason`, at once if idle."""
+        """An exit signal that is not trapped: end with `reason`, at once if idle; code under way is cancelled."""
 
     @abstractmethod
     def running_task(self) -> "asyncio.Task[Any] | None":
@@ -137,24 +129,64 @@ class Process(Address):
 
     # Calls
 
-    def expect_reply(self, request: object, timeout_s: float | None) -> "asyncio.Future[Any]":
-        """A future that fails when this process dies, when the time is up, and at once when the caller is this process."""
-        if CURRENT.get() is self:
-            raise CallExit(CALLING_SELF, self.label, request)
-        runtime = self.runtime
-        future: asyncio.Future[Any] = runtime.loop.create_future()
-        deadline = None if timeout_s is None else runtime.deadlines.add(future, timeout_s, self._answer_overdue)
-        self._callers[future] = (request, deadline)
+    async def call(self, request: Request[R], timeout_s: float | None = CALL_TIMEOUT_S) -> R:
+        from_ = From.new(self, request, CURRENT.get())
+        self.take_call(from_)
+        if from_.answer is UNANSWERED:
+            return cast("R", await self.answer(from_, timeout_s))
+        return cast("R", from_.answer)
+
+    @property
+    def callers(self) -> dict[From, None]:
+        """Those who wait for an answer, the longest first."""
+        callers = self._callers
+        if callers is None:
+            callers = self._callers = {}
+        return callers
+
+    async def answer(self, from_: From, timeout_s: float | None) -> object:
+        """Wait for the answer of a call that was taken."""
+        if self.state is DEAD:
+            raise CallExit(self.exit_reason or NOPROC, self.label, from_.request)
+        caller = from_.caller
+        if caller is not None:
+            caller.waits_for = from_ if caller.is_running_here() else caller.waits_for
+        try:
+            return await from_.wait(timeout_s)
+        finally:
+            from_.let_go()
+            if caller is not None and caller.waits_for is from_:
+                caller.waits_for = None
+            del from_  # its future may hold an exception whose traceback holds this frame
+
+    def post_call(self, request: object, timeout_s: float | None) -> "asyncio.Future[Any]":
+        """Send a request and have a future of the answer (OTP `gen_server:send_request/2`); `CallExit` comes with it."""
+        from_ = From.new(self, request, CURRENT.get())
+        self.take_call(from_)
+        future = from_.wait(timeout_s)
+        future.add_done_callback(lambda _: from_.let_go())
+        if self.state is DEAD:
+            from_.fail(self.exit_reason or NOPROC)
         return future
 
-    def forget_call(self, future: "asyncio.Future[Any]") -> None:
-        waiting = self._callers.pop(future, None)
-        if waiting is not None and waiting[1] is not None:
-            waiting[1].discard(future)
+    def refuse_deadlock(self, from_: From) -> None:
+        """Raise if the caller is this process itself, or one that this process waits for, directly or through others."""
+        caller = from_.caller
+        if caller is None or not caller.is_running_here():
+            return
+        if caller is self:
+            raise CallExit(CALLING_SELF, self.label, from_.request)
+        ring = [caller.label, self.label]
+        waits_for = self.waits_for
+        while waits_for is not None and waits_for.answer is UNANSWERED:
+            ring.append(waits_for.server.label)
+            if waits_for.server is caller:
+                raise CallExit(Custom(Deadlock(tuple(ring))), self.label, from_.request)
+            waits_for = waits_for.server.waits_for
 
-    def _answer_overdue(self, future: "asyncio.Future[Any]") -> None:
-        request, _ = self._callers.pop(future)
-        _fail(future, CallExit(TIMEOUT, self.label, request))
+    def is_running_here(self) -> bool:
+        """Whether the code that asks is this process's own, and not that of a task it has merely started."""
+        return asyncio.current_task() is self.running_task()
 
     # Messages to itself, later
 
@@ -164,53 +196,22 @@ class Process(Address):
             self._alarms = Alarms(self.post_signal)
         return self._alarms.set(self.runtime.clock, delay_s, message)
 
-    # Links and monitors
+    # The end, for those who wait for it
 
-    def link(self, other: "Process") -> None:
-        """Symmetric and idempotent; linking to a dead process brings its `noproc` exit."""
-        if other is self or self.state is DEAD:
-            return
-        if other.state is DEAD:
-            self.receive_exit(other, NOPROC, linked=True)
-            return
-        self._links[other] = None
-        other._links[self] = None
-
-    def unlink(self, other: "Process", *, flush: bool = False) -> None:
-        """Undo `link`; `flush` also forgets an exit that has already arrived."""
-        self._links.pop(other, None)
-        other._links.pop(self, None)
-        if flush:
-            self.flush(lambda message: isinstance(message, Exit) and message.sender is other)
-
-    def monitor(self, other: "Process") -> Monitor:
-        """Watch `other`; a dead one is reported `noproc` at once."""
-        monitor = Monitor(other, self)
-        if other.state is DEAD:
-            self.post_signal(Down(monitor, other, NOPROC))
-        elif self.state is not DEAD:
-            other._monitors[monitor] = None
-            if self._watching is None:
-                self._watching = set()
-            self._watching.add(monitor)
-        return monitor
-
-    def demonitor(self, monitor: Monitor, *, flush: bool = True) -> None:
-        monitor.watched._monitors.pop(monitor, None)
-        self._watches_no_more(monitor)
-        if flush:
-            self.flush(lambda message: isinstance(message, Down) and message.monitor is monitor)
-
-    def _watches_no_more(self, monitor: Monitor) -> None:
-        if self._watching is not None:
-            self._watching.discard(monitor)
+    def on_release(self, callback: Callable[[], object]) -> None:
+        """Call back when the process leaves the table, before links and monitors are told: to free what it had registered."""
+        if self._at_release is None:
+            self._at_release = []
+        self._at_release.append(callback)
 
     def on_death(self, callback: Callable[[ExitReason], object]) -> None:
         """Call back once, after links and monitors were told; at once if already dead."""
         if self.exit_reason is not None:
             callback(self.exit_reason)
+        elif self._at_death is None:
+            self._at_death = [callback]
         else:
-            self._callbacks.append(callback)
+            self._at_death.append(callback)
 
     async def ended(self, within_s: float | None = None) -> ExitReason | None:
         """Wait for the end; None if it has not come `within_s` seconds."""
@@ -222,20 +223,33 @@ class Process(Address):
             if not future.done():
                 future.set_result(reason)
 
-        self._callbacks.append(settle)
-        in_time = within_s is None or within_s == float("inf")
-        timer = None if in_time else self.runtime.call_later(within_s or 0.0, lambda: settle(None))
+        self.on_death(settle)
+        timer = None if within_s is None or within_s == inf else self.runtime.call_later(within_s, lambda: settle(None))
         try:
             return await future
         finally:
             if timer is not None:
                 timer.cancel()
-            if settle in self._callbacks:
-                self._callbacks.remove(settle)
+            if self._at_death is not None and settle in self._at_death:
+                self._at_death.remove(settle)
+
+    async def stop(self, reason: ExitReason = NORMAL, timeout_s: float | None = None) -> None:
+        """End in order with `reason` and wait for it (OTP `gen_server:stop/3`).
+
+        Raises `CallExit`: `NoProc` if it was dead, `CallingSelf`, `Timeout` (it goes on ending), or another reason it ended for.
+        """
+        if self.state is DEAD:
+            raise CallExit(NOPROC, self.label, reason)
+        if CURRENT.get() is self and self.is_running_here():
+            raise CallExit(CALLING_SELF, self.label, reason)
+        self.request_stop(reason)
+        ended = await self.ended(timeout_s)
+        if ended != reason:
+            raise CallExit(TIMEOUT if ended is None else ended, self.label, reason)
 
     # Exit signals
 
-    def signal_exit(self, reason: ExitReason) -> None:
+    def exit(self, reason: ExitReason) -> None:
         self.receive_exit(CURRENT.get(), reason, linked=False)
 
     def receive_exit(self, sender: "Process | None", reason: ExitReason, *, linked: bool) -> None:
@@ -254,7 +268,8 @@ class Process(Address):
     def kill(self, reason: ExitReason) -> None:
         """End with `reason` whatever its code makes of a cancellation."""
         self.interrupt(reason)
-        self._pursue(reason, ENOUGH_CANCELLATIONS)
+        if self.state is not DEAD:
+            self.runtime.loop.call_soon(self._pursue, reason, ENOUGH_CANCELLATIONS)
 
     def _pursue(self, reason: ExitReason, left: int) -> None:
         """Cancel once a loop pass; what swallows them all is declared dead and listed."""
@@ -264,9 +279,7 @@ class Process(Address):
             self.runtime.zombies[self.pid] = self
             self.die(reason)
             return
-        task = self.running_task()
-        if task is not None:
-            task.cancel()
+        self.interrupt(reason)
         self.runtime.loop.call_soon(self._pursue, reason, left - 1)
 
     # Death
@@ -275,51 +288,50 @@ class Process(Address):
         """Leave the table and tell everybody, in the order of the head of this file. Idempotent."""
         if self.state is DEAD:
             return
-        queued = self.queued
-        was_started = self.state is not State.STARTING
+        report = self._obituary(reason) if self._is_crash(reason) else None
         self.state = DEAD
         self.exit_reason = reason
-        self._fail_callers(reason)
+        self._let_go(reason)
         self.runtime.leave(self)
-        if was_started and is_abnormal(reason) and not isinstance(reason, Killed):
-            uptime_s = self.runtime.clock.monotonic() - self.started_s
-            parent = self.parent.label if self.parent is not None else ""
-            self.runtime.report(Crashed(self.label, reason, parent, queued, uptime_s))
-        self._let_go()
-        self.runtime.mourn(self, reason)
+        if report is not None:
+            self.runtime.report(report)
+        if self._links or self._monitors or self._at_death:
+            self.runtime.mourn(self, reason)
 
-    def _fail_callers(self, reason: ExitReason) -> None:
-        callers, self._callers = self._callers, {}
-        for future, (request, deadline) in callers.items():
-            if deadline is not None:
-                deadline.discard(future)
-            _fail(future, CallExit(reason, self.label, request))
+    def _is_crash(self, reason: ExitReason) -> bool:
+        """Whether its own code led to this end. Who is ended by a signal writes no report (OTP `proc_lib` cannot either)."""
+        return not isinstance(reason, (Normal, Shutdown, Killed))
 
-    def _let_go(self) -> None:
-        """Timers and watches end with the process."""
+    def _obituary(self, reason: ExitReason) -> Crashed:
+        """OTP `proc_lib`'s crash report."""
+        return Crashed(
+            process=self.label,
+            reason=reason,
+            parent=self.parent.label if self.parent is not None else "",
+            queued=self.queued,
+            uptime_s=self.runtime.clock.monotonic() - self.started_s,
+            pid=self.pid,
+            state=self.state.value,
+            trap_exit=self.trap_exit,
+            links=tuple(other.label for other in self.links),
+        )
+
+    def _let_go(self, reason: ExitReason) -> None:
+        """Callers, timers, watches and registrations end with the process."""
+        callers, self._callers = self._callers, None
+        for from_ in callers or ():
+            from_.fail(reason)
         if self._alarms is not None:
             self._alarms.cancel_all()
             self._alarms = None
-        watching, self._watching = self._watching, None
-        for monitor in watching or ():
-            monitor.watched._monitors.pop(monitor, None)
+        self._stop_watching()
+        at_release, self._at_release = self._at_release, None
+        for release in at_release or ():
+            self.runtime.guard(release)
 
     def tell_relations(self, reason: ExitReason) -> None:
         """For the runtime alone: the signals of this death."""
-        links, self._links = self._links, {}
-        monitors, self._monitors = self._monitors, {}
-        callbacks, self._callbacks = self._callbacks, []
-        for other in links:
-            other._links.pop(self, None)
-            other.receive_exit(self, reason, linked=True)
-        for monitor in monitors:
-            monitor.watcher._watches_no_more(monitor)
-            monitor.watcher.post_signal(Down(monitor, self, reason))
-        for callback in callbacks:
+        at_death, self._at_death = self._at_death, None
+        self._tell(reason)
+        for callback in at_death or ():
             self.runtime.guard(callback, reason)
-
-
-def _fail(future: "asyncio.Future[Any]", error: CallExit) -> None:
-    if not future.done():
-        future.set_exception(error)
-        future.exception()  # the caller may be gone; asyncio would complain

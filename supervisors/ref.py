@@ -12,12 +12,17 @@ caller itself; its time-out is 5 s unless told otherwise. A late reply is droppe
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any, Final, Generic, Protocol, TypeVar
+from collections.abc import Coroutine
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from supervisors.exits import NOPROC, CallExit, ExitReason
+from supervisors.deadlines import Deadline
+from supervisors.exits import NOPROC, TIMEOUT, CallExit, ExitReason
 
-__all__ = ["CALL_TIMEOUT_S", "Address", "From", "Request"]
+if TYPE_CHECKING:
+    from supervisors.process import Process
+
+__all__ = ["CALL_TIMEOUT_S", "UNANSWERED", "Address", "From", "Request"]
 
 CALL_TIMEOUT_S: Final = 5.0
 
@@ -31,44 +36,79 @@ class Request(Generic[R_co]):
     __slots__ = ()
 
 
-class From:
-    """Where an answer goes: handed to `handle_call`, kept for a deferred reply, used from anywhere, any number of times.
+class _Answer(Enum):
+    UNANSWERED = "unanswered"
+    ABANDONED = "abandoned"
 
-    Only the first reply counts; a caller that gave up or died makes it a no-op. `caller` is the calling process, None for
-    code outside of any (OTP's `From` holds the pid for the same purpose: to monitor who is being served).
+
+UNANSWERED: Final[object] = _Answer.UNANSWERED
+_ABANDONED: Final[object] = _Answer.ABANDONED
+
+
+class From:
+    """One call on its way, and where its answer goes (OTP's `From`: the caller and the alias that takes the reply).
+
+    Handed to `handle_call`, kept for a deferred reply, used from anywhere, any number of times: only the first reply counts; a
+    caller that gave up or died makes it a no-op. `caller` is the calling process, None for code outside of any.
+    Once somebody waits, it owns the future that is settled with the answer, or with `CallExit` when the server dies.
     """
 
-    __slots__ = ("_forget", "_future", "caller")
+    __slots__ = ("answer", "caller", "deadline", "future", "request", "server")
 
-    def __init__(
-        self,
-        future: "asyncio.Future[Any]",
-        forget: "Callable[[asyncio.Future[Any]], None]",
-        caller: "Address | None" = None,
-    ) -> None:
-        self._future = future
-        self._forget = forget
-        self.caller = caller
+    # No `__init__`: `ActorProcess.call` sets the fields in place, which saves a fifth of what a call costs. All others: `new`.
+    server: "Process"
+    request: object
+    caller: "Process | None"
+    answer: object
+    future: "asyncio.Future[Any] | None"
+    deadline: Deadline | None  # only while somebody waits
+
+    @classmethod
+    def new(cls, server: "Process", request: object, caller: "Process | None") -> "From":
+        from_ = cls()
+        from_.server, from_.request, from_.caller = server, request, caller
+        from_.answer, from_.future = UNANSWERED, None
+        return from_
 
     def reply(self, value: object) -> None:
-        future = self._future
-        self._forget(future)
-        if not future.done():
-            future.set_result(value)
+        if self.answer is UNANSWERED:
+            self.answer = value
+            if self.future is not None and not self.future.done():
+                self.future.set_result(value)
 
+    # For the process that is called
 
-class Target(Protocol):
-    """The receiving side of a living process."""
+    def wait(self, timeout_s: float | None) -> "asyncio.Future[Any]":
+        """The future of the answer; from now on death and time count. Whoever asks for it calls `let_go` when it is over."""
+        server = self.server
+        runtime = server.runtime
+        self.future = future = runtime.loop.create_future()
+        if self.answer is not UNANSWERED:
+            future.set_result(self.answer)
+        self.deadline = None if timeout_s is None else runtime.deadlines.add(self, timeout_s)
+        server.callers[self] = None
+        return future
 
-    def post_call(self, request: object, timeout_s: float | None) -> "asyncio.Future[Any]": ...
+    def let_go(self) -> None:
+        """Nobody waits any more: a later reply is dropped."""
+        if self.answer is UNANSWERED:
+            self.answer = _ABANDONED
+        self.server.callers.pop(self, None)
+        if self.deadline is not None:
+            self.deadline.discard(self)
+            self.deadline = None
 
-    def forget_call(self, future: "asyncio.Future[Any]") -> None: ...
+    def fail(self, reason: ExitReason) -> None:
+        """The server is gone, or too slow."""
+        if self.answer is UNANSWERED:
+            self.answer = _ABANDONED
+            future = self.future
+            if future is not None and not future.done():
+                future.set_exception(CallExit(reason, self.server.label, self.request))
+                future.exception()  # the caller may be gone; asyncio would complain
 
-    def post_cast(self, message: object) -> bool: ...
-
-    def post_info(self, message: object) -> bool: ...
-
-    def signal_exit(self, reason: ExitReason) -> None: ...
+    def expire(self) -> None:
+        self.fail(TIMEOUT)
 
 
 class Address(ABC):
@@ -77,7 +117,7 @@ class Address(ABC):
     __slots__ = ()
 
     @abstractmethod
-    def target(self) -> Target | None:
+    def target(self) -> "Process | None":
         """The living process behind the address, None if there is none."""
 
     @property
@@ -89,34 +129,30 @@ class Address(ABC):
     def alive(self) -> bool:
         return self.target() is not None
 
-    async def call(self, request: Request[R], timeout_s: float | None = CALL_TIMEOUT_S) -> R:
+    def call(self, request: Request[R], timeout_s: float | None = CALL_TIMEOUT_S) -> Coroutine[Any, Any, R]:
         """Send and wait for the answer. `None` waits without limit, yet never longer than the callee lives.
 
         Raises `CallExit` with the reason, or `MailboxFull`. Being cancelled forgets the call; the callee goes on.
         """
         target = self.target()
-        if target is None:
-            raise CallExit(NOPROC, self.label, request)
-        future = target.post_call(request, timeout_s)
-        try:
-            answer: R = await future
-        finally:
-            target.forget_call(future)
-            del future  # the future may hold an exception whose traceback holds this frame
-        return answer
+        return _nobody(self.label, request) if target is None else target.call(request, timeout_s)
 
     def cast(self, message: object) -> bool:
         """Send without waiting for anything. False when nobody is there or the mailbox refused; seldom worth looking at."""
         target = self.target()
-        return target is not None and target.post_cast(message)
+        return target is not None and target.cast(message)
 
     def send(self, message: object) -> bool:
         """Send a plain message, which arrives in `handle_info`."""
         target = self.target()
-        return target is not None and target.post_info(message)
+        return target is not None and target.send(message)
 
     def exit(self, reason: ExitReason) -> None:
         """Send an exit signal (OTP `exit/2`): `Killed` cannot be trapped; `Normal` is ignored by who does not trap."""
         target = self.target()
         if target is not None:
-            target.signal_exit(reason)
+            target.exit(reason)
+
+
+async def _nobody(label: str, request: Request[R]) -> R:
+    raise CallExit(NOPROC, label, request)

@@ -7,6 +7,7 @@ process; incarnations of a name are counted from 1. Starts nothing by itself.
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable
+from contextvars import copy_context
 from itertools import count
 
 from supervisors.clock import Clock, LoopClock, Timer
@@ -15,7 +16,7 @@ from supervisors.errors import NameTaken
 from supervisors.events import Event, Reporter, log_event
 from supervisors.exits import ExitReason
 from supervisors.process import Process, State
-from supervisors.ref import Address, Target
+from supervisors.ref import Address
 from supervisors.scheduler import Scheduler
 
 __all__ = ["Named", "Runtime"]
@@ -30,7 +31,7 @@ class Named(Address):
         self._runtime = runtime
         self._name = name
 
-    def target(self) -> Target | None:
+    def target(self) -> Process | None:
         return self._runtime.whereis(self._name)
 
     @property
@@ -52,6 +53,7 @@ class Runtime:
         self.zombies: dict[int, Process] = {}
         self.deadlines = Deadlines(self.clock)
         self.reports_lost = 0
+        self._context = copy_context()
         self._reporter = reporter
         self._names: dict[str, Process] = {}
         self._incarnations: Counter[str] = Counter()
@@ -90,9 +92,9 @@ class Runtime:
         """An address that follows the name over restarts."""
         return Named(self, name)
 
-    def announce(self, process: Process) -> None:
-        """Wake those who wait for the name of a process that has just come up."""
-        for future in self._arrivals.get(process.name or "", ()):
+    def announce(self, name: str) -> None:
+        """Wake those who wait for a process under `name`: one has just come up."""
+        for future in self._arrivals.get(name, ()):
             if not future.done():
                 future.set_result(True)
 
@@ -153,9 +155,9 @@ class Runtime:
         finally:
             self._is_mourning = False
 
-    def guard(self, callback: Callable[[ExitReason], object], reason: ExitReason) -> None:
-        """Call somebody's `on_death` callback; what it raises is told to the loop and hurts nobody here."""
+    def guard(self, callback: Callable[..., object], *args: object) -> None:
+        """Call somebody's callback, in no process's name; what it raises is told to the loop and hurts nobody here."""
         try:
-            callback(reason)
+            self._context.copy().run(callback, *args)
         except Exception as error:  # noqa: BLE001 -- the death has to be told to the others, too
-            self.loop.call_exception_handler({"message": "a callback of on_death raised", "exception": error})
+            self.loop.call_exception_handler({"message": "a callback of a process's end raised", "exception": error})

@@ -4,30 +4,54 @@ Guarantees: a turn is bounded by messages and by time, and so is a pass, so time
 kept waiting for long. Who is woken during a pass is served in the same pass, after those before it: a message that wakes
 one actor after another pays for one loop callback, not for one each. Who has used up a turn waits for the next pass, behind
 everybody. One queue for the runtime instead of one task per process makes a message several times cheaper (no task switch, no
-future) and is where reductions are counted. A pass runs in the context of whoever made the scheduler, never in that of a
-process that happened to wake another. Time is that of the runtime's clock: on virtual time, which stands still meanwhile, only
-the counts apply, and the order of everything is the same in every run. Does not: preempt. A callback that blocks, blocks
-everybody.
+future) and is where busy time is counted: the clock is read once a turn, and what passed belongs to whoever had it. A pass runs
+in the context of whoever made the scheduler, never in that of a process that happened to wake another. Time is that of the
+runtime's clock: on virtual time, which stands still meanwhile, only the counts apply, and the order of everything is the same in
+every run. Does not: preempt. A callback that blocks, blocks everybody; `active` tells a watchdog who it is.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from contextvars import copy_context
-from typing import Final, Protocol
+from collections.abc import Callable, Generator
+from contextvars import Context, copy_context
+from enum import Enum
+from types import coroutine
+from typing import Any, Final, Literal, Protocol
 
 __all__ = ["CLOCK_EVERY", "TURN_MESSAGES", "TURN_SLICE_S", "Runnable", "Scheduler"]
 
 TURN_MESSAGES: Final = 256
 TURN_SLICE_S: Final = 0.0001
+CROWD_SLICE_S: Final = 0.001
 CLOCK_EVERY: Final = 4
 PASS_TURNS: Final = 1_000
-PASS_SLICE_S: Final = 0.001
+PASS_SLICE_S: Final = 0.00015
+
+
+class _Verdict(Enum):
+    AT_ONCE = "at once"
+    STEP_ASIDE = "step aside"
+    QUEUE = "queue"
+
+
+AT_ONCE: Final[Literal[_Verdict.AT_ONCE]] = _Verdict.AT_ONCE
+STEP_ASIDE: Final[Literal[_Verdict.STEP_ASIDE]] = _Verdict.STEP_ASIDE
+QUEUE: Final[Literal[_Verdict.QUEUE]] = _Verdict.QUEUE
+Verdict = _Verdict
+
+
+@coroutine
+def one_pass() -> Generator[None, None, None]:
+    """Let everything else that can run, run once."""
+    yield
 
 
 class Runnable(Protocol):
-    def turn(self) -> None:
-        """Work for one bounded turn; put yourself into the queue again if there is more. Must not raise."""
+    busy_s: float
+    context: Context
+
+    def work(self, until_s: float) -> None:
+        """A turn: work until about `until_s`, in `context`; into the queue again if there is more. Must not raise."""
         ...
 
 
@@ -35,71 +59,91 @@ class Scheduler:
     """A FIFO of runnables on one event loop."""
 
     __slots__ = (
-        "_armed",
         "_context",
+        "_last_caller",
         "_later",
         "_loop",
-        "_queue",
-        "_serving",
-        "_shortcut_until",
-        "_shortcuts",
+        "_slice_until_s",
+        "active",
+        "is_armed",
         "now",
         "passes",
+        "queue",
+        "shortcuts",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, now: Callable[[], float]) -> None:
         self.now = now
+        self.active: Runnable | None = None
+        self.passes = 0
         self._loop = loop
         self._context = copy_context()
-        self._queue: deque[Runnable] = deque()
+        self.queue: deque[Runnable] = deque()
         self._later: list[Runnable] = []
-        self._serving: Runnable | None = None
-        self._armed = False
-        self._shortcuts = 0
-        self._shortcut_until = 0.0
-        self.passes = 0
+        self.is_armed = False
+        self.shortcuts = 0
+        self._slice_until_s = 0.0
+        self._last_caller: asyncio.Task[Any] | None = None
 
     def enqueue(self, runnable: Runnable) -> None:
         """Give `runnable` a turn soon. The caller makes sure that it is not queued twice."""
-        if runnable is self._serving:
+        self.queue.append(runnable)
+        if not self.is_armed:
+            self.arm()
+
+    def enqueue_again(self, runnable: Runnable) -> None:
+        """The same for one that may just have had its turn: if so, everybody else comes first."""
+        if runnable is self.active:
             self._later.append(runnable)
         else:
-            self._queue.append(runnable)
-        if not self._armed:
-            self._arm()
+            self.enqueue(runnable)
 
-    def allows_shortcut(self) -> bool:
-        """Whether a call of an idle process may be worked on within its caller's step.
+    def verdict(self, count: int) -> "Verdict":
+        """Whether the `count`th call in a row of idle actors may be worked on within its caller's step.
 
-        As many in a row as fit into a turn, then the next one takes the way through the queue, and the loop comes round.
+        As many as fit into a slice; then whoever goes on and on steps aside for one pass, while other tasks have a few calls each;
+        and when even that takes too long, calls queue, and are served in order of arrival. Asked for the first and for every
+        `CLOCK_EVERY`th call; `shortcuts` counts them, and every pass begins anew.
         """
-        self._shortcuts += 1
-        if self._shortcuts == 1:
-            self._shortcut_until = self.now() + TURN_SLICE_S
-            return True
-        if self._shortcuts > TURN_MESSAGES:
-            return False
-        return self._shortcuts % CLOCK_EVERY != 0 or self.now() < self._shortcut_until
+        now_s = self.now()
+        if count == 1:
+            self._slice_until_s = now_s + TURN_SLICE_S
+            return AT_ONCE
+        if now_s < self._slice_until_s and count < TURN_MESSAGES:
+            return AT_ONCE
+        if not self.is_armed:
+            self.arm()
+        if now_s > self._slice_until_s + CROWD_SLICE_S:
+            return QUEUE
+        task = asyncio.current_task(self._loop)
+        was_here, self._last_caller = task is self._last_caller, task
+        return STEP_ASIDE if was_here else AT_ONCE
 
-    def _arm(self) -> None:
-        self._armed = True
+    def arm(self) -> None:
+        self.is_armed = True
         self._loop.call_soon(self._pass, context=self._context)
 
     def _pass(self) -> None:
         self.passes += 1
-        self._shortcuts = 0
-        queue, deadline = self._queue, self.now() + PASS_SLICE_S
+        self.shortcuts = 0
+        self._last_caller = None
+        queue, later = self.queue, self._later
+        started_s = self.now()
+        deadline_s = started_s + PASS_SLICE_S
         try:
             for _ in range(PASS_TURNS):
-                if not queue or self.now() > deadline:
+                if not queue or started_s > deadline_s:
                     break
-                self._serving = queue.popleft()
-                self._serving.turn()
+                self.active = runnable = queue.popleft()
+                runnable.context.run(runnable.work, started_s + TURN_SLICE_S)
+                ended_s = self.now()
+                runnable.busy_s += ended_s - started_s
+                started_s = ended_s
         finally:
             # also after a BaseException (KeyboardInterrupt): nobody's turn is lost
-            self._serving = None
-            queue.extend(self._later)
-            self._later.clear()
-            self._armed = False
+            self.active = None
+            queue.extend(later)
+            later.clear()
+            self.is_armed = False
             if queue:
-                self._arm()
+                self.arm()

@@ -10,7 +10,7 @@ from supervisors.exits import ExitReason
 if TYPE_CHECKING:
     from supervisors.process import Process
 
-__all__ = ["CURRENT", "DEAD", "RUNNING", "Down", "Exit", "Monitor", "State", "current_process"]
+__all__ = ["CURRENT", "DEAD", "RUNNING", "Deadlock", "Down", "Exit", "Monitor", "State", "current_process"]
 
 
 class State(StrEnum):
@@ -27,10 +27,11 @@ DEAD: Final = State.DEAD
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Monitor:
-    """A one-way watch; several on the same process are independent."""
+    """A one-way watch; several on the same process are independent. `tag` comes back in its `Down`, for whoever watches many."""
 
     watched: "Process"
     watcher: "Process"
+    tag: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,13 @@ class Down:
     monitor: Monitor
     process: "Process"
     reason: ExitReason
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlock:
+    """Term of the exit of a call that would have closed a ring of processes which all wait for the next one."""
+
+    cycle: tuple[str, ...]
 
 
 CURRENT: ContextVar["Process | None"] = ContextVar("supervisors_current_process", default=None)

@@ -1,54 +1,80 @@
-"""Bringing an actor up: alone (`spawn`), or as the child of a supervisor (`actor`).
+"""The beginning of an actor's life: a handshake that returns when `init` is through.
 
-A start is a handshake: it returns when `init` is through; when it fails, the process is dead, its name is free and its exit
-has been consumed before the caller learns of it (OTP `proc_lib:start_link`, since OTP 26).
+When a start fails, the process is dead, its name is free and its exit has been consumed before the starter learns of it (OTP
+`proc_lib:start_link`, since OTP 26). The link to the parent goes first and the name with the death. A start that takes too long is
+over when the code of `init` is: nothing of it may overlap with another attempt.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import asyncio
+from enum import Enum
+from typing import TYPE_CHECKING, Final
 
-from supervisors.actor import Actor
-from supervisors.actor_process import ActorProcess
+from supervisors.actor import IGNORE
 from supervisors.errors import NotStarted
-from supervisors.exits import error_of
-from supervisors.process import Process
-from supervisors.runtime import Runtime
+from supervisors.exits import SHUTDOWN, TIMEOUT
+from supervisors.signals import RUNNING, State
 
-__all__ = ["ActorStart", "actor", "spawn"]
+if TYPE_CHECKING:
+    from supervisors.callbacks import CallbackProcess
 
-
-async def spawn(
-    runtime: Runtime,
-    instance: Actor,
-    *,
-    name: str | None = None,
-    parent: Process | None = None,
-    within_s: float | None = None,
-) -> ActorProcess | None:
-    """Start an actor and wait until its `init` is through (OTP `gen_server:start_link` with `parent`, else `start`).
-
-    None means `IGNORE`. Raises `NameTaken`, or `NotStarted` with the reason (`Timeout` after `within_s`).
-    """
-    process = ActorProcess(runtime, instance, name, parent)
-    return process if await process.start(within_s) else None
+__all__ = ["Starting"]
 
 
-@dataclass(frozen=True, slots=True)
-class ActorStart:
-    """A `Start`: makes a fresh instance for every life, so that a crash takes its state along."""
+class _Mark(Enum):
+    PENDING = "pending"
 
-    make: Callable[[], Actor]
-    name: str | None
-    within_s: float | None
 
-    async def __call__(self, runtime: Runtime, parent: Process) -> ActorProcess | None:
+_PENDING: Final = _Mark.PENDING
+
+
+class Starting:
+    """What became of `init`: None when up, `IGNORE`, or the reason why not."""
+
+    __slots__ = ("_future", "_outcome")
+
+    def __init__(self) -> None:
+        self._outcome: object = _PENDING
+        self._future: asyncio.Future[None] | None = None
+
+    def resolve(self, outcome: object) -> None:
+        """The first outcome counts."""
+        if self._outcome is _PENDING:
+            self._outcome = outcome
+            if self._future is not None and not self._future.done():
+                self._future.set_result(None)  # the starter runs in a later pass of the loop
+
+    async def ended(self, process: "CallbackProcess", within_s: float | None) -> bool:
+        """True when up, False for `IGNORE`; raises `NotStarted`."""
+        if self._outcome is _PENDING:
+            await self._wait(process, within_s)
+        if self._outcome is None or self._outcome is IGNORE:
+            return self._outcome is None
+        raise NotStarted(process.label, self._outcome)
+
+    async def _wait(self, process: "CallbackProcess", within_s: float | None) -> None:
+        self._future = process.runtime.loop.create_future()
+        timer = None if within_s is None else process.runtime.call_later(within_s, lambda: _give_up(process))
         try:
-            instance = self.make()
-        except Exception as error:  # noqa: BLE001 -- a constructor that fails is a start that fails
-            raise NotStarted(self.name or "actor", error_of(error)) from None
-        return await spawn(runtime, instance, name=self.name, parent=parent, within_s=self.within_s)
+            await self._future
+        except asyncio.CancelledError:
+            _abandon(process)
+            raise
+        finally:
+            self._future = None
+            if timer is not None:
+                timer.cancel()
 
 
-def actor(make: Callable[[], Actor], *, name: str | None = None, within_s: float | None = None) -> ActorStart:
-    """How a supervisor starts an actor: `actor(partial(Ledger, journal), name="ledger")`."""
-    return ActorStart(make, name, within_s)
+def _give_up(process: "CallbackProcess") -> None:
+    if process.state is State.STARTING:
+        process.kill(TIMEOUT)
+
+
+def _abandon(process: "CallbackProcess") -> None:
+    """Whoever started this was cancelled and will never know of it."""
+    if process.state is RUNNING:
+        if process.parent is not None:
+            process.unlink(process.parent, flush=True)
+        process.request_stop(SHUTDOWN)
+    else:
+        process.interrupt(SHUTDOWN)

@@ -43,10 +43,11 @@ class MaxChildren(SupervisorsError):
 class TaskProcess(Process):
     """A process that is one asyncio task."""
 
-    __slots__ = ("_doomed", "_task", "_value")
+    __slots__ = ("_doomed", "_label", "_task", "_value")
 
     def __init__(self, runtime: Runtime, job: Job[object], *, label: str, parent: Process | None) -> None:
-        super().__init__(runtime, name=None, label=label, parent=parent)
+        self._label = label
+        super().__init__(runtime, name=None, parent=parent)
         self._doomed: ExitReason | None = None
         self._value: object = _NO_VALUE
         context = copy_context()
@@ -91,13 +92,17 @@ class TaskProcess(Process):
 
     # A task has no mailbox
 
-    def post_call(self, request: object, timeout_s: float | None) -> "asyncio.Future[Any]":
-        raise CallExit(NOPROC, self.label, request)
+    @property
+    def label(self) -> str:
+        return self._label
 
-    def post_cast(self, message: object) -> bool:
+    def take_call(self, from_: From) -> None:
+        raise CallExit(NOPROC, self.label, from_.request)
+
+    def cast(self, message: object) -> bool:
         return False
 
-    def post_info(self, message: object) -> bool:
+    def send(self, message: object) -> bool:
         return False
 
     def post_signal(self, message: object) -> None:

@@ -178,7 +178,7 @@ async def _restart_after_kill(runtime: Runtime, victim: str) -> Restart:
     for name, process in processes.items():
         process.on_death(partial(_note, went_down, name))
     started_s = runtime.clock.monotonic()
-    processes[victim].signal_exit(KILLED)
+    processes[victim].exit(KILLED)
     await _up_again(runtime, processes[children[-1]])
     took_s = runtime.clock.monotonic() - started_s
     expected = round_of(Strategy.REST_FOR_ONE, children, victim)

@@ -449,3 +449,17 @@ async def test_unexpected_plain_messages_are_reported_and_dropped(runtime, repor
 
     assert process.alive
     assert reports.kinds() == ["Unexpected"]
+
+
+@pytest.mark.parametrize("steps", [0, 1, 3])
+async def test_what_an_init_that_waits_continues_with_is_done(runtime, steps):
+    class Patient(Scripted):
+        async def init(self) -> Continue:
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            return Continue("warm up")
+
+    await started(runtime, patient := Patient())
+    await settle()
+
+    assert patient.diary == [("continue", "warm up")]

@@ -55,10 +55,11 @@ async def test_a_reply_in_the_tick_of_the_time_out_is_harmless(runtime, clock):
 
     def keep(_self, from_):
         kept.append(from_)
-        clock.call_at(clock.monotonic() + 5, lambda: from_.reply("just late"))
         return NO_REPLY
 
     call = asyncio.create_task(process.call(Ask(keep), timeout_s=5))
+    await settle()
+    clock.call_at(clock.monotonic() + 5, lambda: kept[0].reply("just late"))
     await clock.advance(5)
 
     with pytest.raises(CallExit) as caught:
@@ -89,6 +90,14 @@ async def test_many_computed_durations_leave_few_idle_timers(runtime, clock):
 delays = st.lists(st.tuples(st.sampled_from([0.0, 1.0, 2.5]), st.floats(0, 2), st.booleans()), max_size=20)
 
 
+class Entry:
+    def __init__(self, clock: VirtualClock, struck: dict[object, float]) -> None:
+        self.clock, self.struck = clock, struck
+
+    def expire(self) -> None:
+        self.struck.setdefault(self, self.clock.monotonic())
+
+
 @given(delays)
 async def test_every_deadline_strikes_exactly_in_time_unless_discarded(plan):
     clock = VirtualClock()
@@ -96,12 +105,12 @@ async def test_every_deadline_strikes_exactly_in_time_unless_discarded(plan):
     struck: dict[object, float] = {}
     expected: dict[object, float] = {}
     for span_s, pause_s, is_discarded in plan:
-        future = asyncio.get_running_loop().create_future()
-        deadline = deadlines.add(future, span_s, lambda done: struck.setdefault(done, clock.monotonic()))
+        entry = Entry(clock, struck)
+        deadline = deadlines.add(entry, span_s)
         if is_discarded:
-            deadline.discard(future)
+            deadline.discard(entry)
         else:
-            expected[future] = clock.monotonic() + span_s
+            expected[entry] = clock.monotonic() + span_s
         await clock.advance(pause_s)
     await clock.advance(3)
 

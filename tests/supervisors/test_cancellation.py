@@ -316,7 +316,7 @@ async def test_a_handler_that_fails_while_being_ended_dies_of_the_signal_without
     assert reports.events == []
 
 
-@pytest.mark.parametrize("asked_for", [Continue("more"), Stop(NORMAL), None])
+@pytest.mark.parametrize("asked_for", [Continue("more"), None])
 async def test_a_kill_between_a_callback_and_what_it_asked_for_leaves_nothing_to_do(runtime, asked_for):
     gate = Gate()
 

@@ -95,7 +95,7 @@ async def test_a_wait_for_an_end_that_is_cancelled_leaves_nothing(runtime):
     waiting.cancel()
     await settle()
 
-    assert not process._callbacks
+    assert not process._at_death
 
 
 async def test_a_callback_of_a_death_that_raises_hurts_nobody_else(clock, reports):

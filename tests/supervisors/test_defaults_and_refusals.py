@@ -47,7 +47,7 @@ async def test_a_bare_continue_as_the_answer_of_a_call_is_a_mistake_that_is_expl
     process.post_call(Ask(lambda *_: Continue("x")), None)
     await settle()
 
-    assert "expected Reply(value, Continue(term))" in str(process.exit_reason)
+    assert "expected handle_call to return Reply(value, Continue(…))" in str(process.exit_reason)
 
 
 async def test_a_strange_result_of_init_fails_the_start(runtime):

@@ -242,7 +242,7 @@ async def test_a_name_held_by_a_stranger_is_passed_through_as_the_reason(runtime
 
 
 async def test_administration_and_shutdown_are_served_between_the_attempts_of_a_restart(tree):
-    family = await tree(Strategy.REST_FOR_ONE, intensity=1_000).start_named("abc")
+    family = await tree(Strategy.REST_FOR_ONE, intensity=1_000_000).start_named("abc")
     family.refuse("b")
     family.process("b").die(Custom("crash"))
     seen = await family.root.call(WhichChildren())

@@ -1,6 +1,7 @@
 """Who runs when: the order of messages, the shortcut of calls, the bounds of a turn and of a pass."""
 
 import asyncio
+from contextvars import copy_context
 
 import pytest
 
@@ -102,13 +103,16 @@ async def test_a_cancelled_caller_does_not_cancel_the_callback_it_started(runtim
 class Turns:
     """A runnable that is never through."""
 
+    busy_s = 0.0
+
     def __init__(self, scheduler: Scheduler, log: list[str], name: str) -> None:
+        self.context = copy_context()
         self.scheduler, self.log, self.name = scheduler, log, name
 
-    def turn(self) -> None:
+    def work(self, until_s: float) -> None:
         self.log.append(self.name)
         if len(self.log) < 10:
-            self.scheduler.enqueue(self)
+            self.scheduler.enqueue_again(self)
 
 
 async def test_who_has_used_up_a_turn_waits_for_the_next_pass_behind_everybody(runtime):
@@ -158,7 +162,10 @@ async def test_one_that_breaks_its_promise_not_to_raise_costs_nobody_else_a_turn
     runtime = Runtime(clock=clock, reporter=reports)
 
     class Broken:
-        def turn(self) -> None:
+        busy_s = 0.0
+        context = copy_context()
+
+        def work(self, until_s: float) -> None:
             raise LookupError
 
     process = await started(runtime, diary := Scripted())
