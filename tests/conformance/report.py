@@ -14,7 +14,7 @@ import tomllib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 HERE = Path(__file__).parent
 GROUPS = {
@@ -72,7 +72,7 @@ def run() -> dict[str, bool]:
         command = [sys.executable, "-m", "pytest", "-q", str(HERE), f"--junitxml={results}"]
         subprocess.run(command, check=False, cwd=HERE.parents[1])
         verdicts: dict[str, bool] = {}
-        for test in ElementTree.parse(results).iter("testcase"):
+        for test in ET.parse(results).iter("testcase"):
             match = TEST.match(test.get("name") or "")
             if match is not None and test.find("skipped") is None:
                 passed = test.find("failure") is None and test.find("error") is None
