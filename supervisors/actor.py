@@ -127,8 +127,13 @@ class Actor:
     mailbox_overflow: ClassVar[Overflow] = Overflow.REJECT
     """What becomes of one more."""
 
+    __slots__ = ("__weakref__", "me")
+
     me: Process
-    runtime: Runtime
+
+    @property
+    def runtime(self) -> Runtime:
+        return self.me.runtime
 
     # The parameters of the callbacks are Any so that a subclass may name just the messages it understands.
 

@@ -66,7 +66,7 @@ class ActorProcess(CallbackProcess):
                 else:
                     item = self._turn_over()
                 served += 1
-                if isinstance(item, tuple):
+                if type(item) is not From:
                     kind, message = item
                     if kind is _CAST:
                         result = self.instance.handle_cast(message)
@@ -159,7 +159,7 @@ class ActorProcess(CallbackProcess):
         while not self._is_awake and self._extras is None:
             scheduler = self._scheduler
             scheduler.shortcuts = count = scheduler.shortcuts + 1
-            if not count & _NO_CLOCK or count == 1:
+            if not count & _NO_CLOCK:
                 verdict = scheduler.verdict(count)
                 if verdict is QUEUE:
                     break
@@ -171,15 +171,16 @@ class ActorProcess(CallbackProcess):
             self.reductions += 1
             try:
                 answer: Any = self.context.run(self.instance.handle_call, request, from_)
-                if type(answer) in _SAYS_MORE and type(answer) is CoroutineType:
-                    answer = self.context.run(self._begin, from_, cast("Coroutine[Any, Any, object]", answer))
-                if type(answer) not in _SAYS_MORE and not self._arriving and self.state is RUNNING:
+                if type(answer) in _SAYS_MORE:
+                    answer = self.context.run(self._more, from_, answer)
+                if not self._arriving and self.state is RUNNING and answer is not WAITING:
                     self._is_awake = False
                     if from_.answer is not UNANSWERED:
                         answer = from_.answer
                     typed: R = answer
                     return typed
-                self.context.run(self._conclude, from_, answer)
+                if answer is not WAITING:
+                    from_.reply(answer)
             except BaseException as error:
                 self._failed(from_, error)
                 if isinstance(error, PASSED_ON):
@@ -190,6 +191,15 @@ class ActorProcess(CallbackProcess):
             return cast("R", await self.answer(from_, timeout_s) if from_.answer is UNANSWERED else from_.answer)
         self.take_call(from_)
         return cast("R", await self.answer(from_, timeout_s))
+
+    def _more(self, from_: From, result: object) -> object:
+        """The answer of a callback that waits, if it did not have to; all else is concluded, and `WAITING`."""
+        if type(result) is CoroutineType:
+            result = self._begin(from_, cast("Coroutine[Any, Any, object]", result))
+            if type(result) not in _SAYS_MORE:
+                return result
+        self._conclude(from_, result)
+        return WAITING
 
     async def stop(self, reason: ExitReason = NORMAL, timeout_s: float | None = None) -> None:
         if not self._is_awake and self._extras is None:

@@ -66,7 +66,6 @@ class CallbackProcess(MailProcess):
         self._starting: Starting | None = None
         self._final_reply: tuple[From, object] | None = None
         instance.me = self
-        instance.runtime = runtime
 
     @property
     def capacity(self) -> int:

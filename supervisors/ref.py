@@ -14,7 +14,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, final
 
 from supervisors.deadlines import Deadline
 from supervisors.exits import NOPROC, TIMEOUT, CallExit, ExitReason
@@ -45,6 +45,7 @@ UNANSWERED: Final[object] = _Answer.UNANSWERED
 _ABANDONED: Final[object] = _Answer.ABANDONED
 
 
+@final
 class From:
     """One call on its way, and where its answer goes (OTP's `From`: the caller and the alias that takes the reply).
 

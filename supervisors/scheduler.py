@@ -81,7 +81,7 @@ class Scheduler:
         self.queue: deque[Runnable] = deque()
         self._later: list[Runnable] = []
         self.is_armed = False
-        self.shortcuts = 0
+        self.shortcuts = CLOCK_EVERY - 1
         self._slice_until_s = 0.0
         self._last_caller: asyncio.Task[Any] | None = None
 
@@ -103,16 +103,17 @@ class Scheduler:
 
         As many as fit into a slice; then whoever goes on and on steps aside for one pass, while other tasks have a few calls each;
         and when even that takes too long, calls queue, and are served in order of arrival. Asked for the first and for every
-        `CLOCK_EVERY`th call; `shortcuts` counts them, and every pass begins anew.
+        `CLOCK_EVERY`th call after it; `shortcuts` counts them from `CLOCK_EVERY`, and every pass begins anew.
         """
         now_s = self.now()
-        if count == 1:
+        if count == CLOCK_EVERY:
             self._slice_until_s = now_s + TURN_SLICE_S
             return AT_ONCE
         if now_s < self._slice_until_s and count < TURN_MESSAGES:
             return AT_ONCE
         if not self.is_armed:
-            self.arm()
+            self.arm()  # perhaps the loop has come round since, and only no pass: then this begins a new series
+            return STEP_ASIDE
         if now_s > self._slice_until_s + CROWD_SLICE_S:
             return QUEUE
         task = asyncio.current_task(self._loop)
@@ -125,7 +126,7 @@ class Scheduler:
 
     def _pass(self) -> None:
         self.passes += 1
-        self.shortcuts = 0
+        self.shortcuts = CLOCK_EVERY - 1
         self._last_caller = None
         queue, later = self.queue, self._later
         started_s = self.now()

@@ -122,7 +122,7 @@ async def replace_state(
             raise CallbackFailed("replace_state", error_of(error)) from None
         if not isinstance(instance, Actor):
             raise CallbackFailed("replace_state", f"expected an Actor, got: {type(instance).__name__}")
-        instance.me, instance.runtime = actor, actor.runtime
+        instance.me = actor
         actor.instance = instance
         return instance
 
