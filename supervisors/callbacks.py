@@ -12,7 +12,7 @@ from collections.abc import Coroutine
 from contextvars import copy_context
 from math import inf
 from types import CoroutineType
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from supervisors.actor import HIBERNATE, IGNORE, NO_REPLY, Actor, After, Continue, Fail, Reply, Stop
 from supervisors.debug import In, NoReply, Out
@@ -29,6 +29,9 @@ from supervisors.start import Starting
 from supervisors.worker import WAITING, Worker
 
 __all__ = ["CallbackProcess"]
+
+DEEPEST: Final = 16
+"""So many callbacks take their first steps within one another; Python's stack is not endless."""
 
 
 class CallbackProcess(MailProcess):
@@ -170,11 +173,18 @@ class CallbackProcess(MailProcess):
             self._worker = Worker(loop, self.context, self.label, self._job_ended, self._worker_lost)
         self._is_busy = True
         self._item = item
-        try:
-            result = self._worker.begin(job)
-        except BaseException:
-            self._is_busy = False
-            raise
+        scheduler = self._scheduler
+        if scheduler.depth >= DEEPEST:
+            result = self._worker.begin_later(job)
+        else:
+            scheduler.depth += 1
+            try:
+                result = self._worker.begin(job)
+            except BaseException:
+                self._is_busy = False
+                raise
+            finally:
+                scheduler.depth -= 1
         if result is WAITING:
             self.since_s = self._scheduler.now()
             return WAITING

@@ -65,6 +65,7 @@ class Scheduler:
         "_loop",
         "_slice_until_s",
         "active",
+        "depth",
         "is_armed",
         "now",
         "passes",
@@ -75,6 +76,7 @@ class Scheduler:
     def __init__(self, loop: asyncio.AbstractEventLoop, now: Callable[[], float]) -> None:
         self.now = now
         self.active: Runnable | None = None
+        self.depth = 0  # of first steps within first steps
         self.passes = 0
         self._loop = loop
         self._context = copy_context()

@@ -2,10 +2,11 @@
 
 import asyncio
 from contextvars import copy_context
+from dataclasses import dataclass
 
 import pytest
 
-from supervisors import CallExit, Continue, Error, Runtime
+from supervisors import Actor, CallExit, Continue, Error, From, Process, Request, Runtime
 from supervisors.process import current_process
 from supervisors.scheduler import PASS_TURNS, TURN_MESSAGES, Scheduler
 from supervisors.testing import VirtualClock, settle
@@ -175,3 +176,34 @@ async def test_one_that_breaks_its_promise_not_to_raise_costs_nobody_else_a_turn
 
     assert diary.diary == ["served"]
     assert len(complaints) == 1
+
+
+@dataclass(frozen=True)
+class Ahead(Request[int]):
+    """Asks the next in a row, and so on."""
+
+    row: "list[Process]"
+
+
+class Link(Actor):
+    async def handle_call(self, request: Ahead, from_: From) -> int:
+        if not request.row:
+            return 0
+        return 1 + await request.row[0].call(Ahead(request.row[1:]))
+
+
+async def test_a_row_of_calls_within_calls_longer_than_the_stack_is_deep_is_answered(runtime):
+    row = [await started(runtime, Link()) for _ in range(500)]
+
+    for _ in range(2):  # the first of each actor is begun by its new worker, the second at once
+        assert await row[0].call(Ahead(row[1:])) == 499
+
+
+async def test_a_sparse_caller_is_served_at_once_and_not_by_the_queue(runtime):
+    process = await started(runtime, Scripted())
+    for number in range(50):
+        await process.call(Ask(number))
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    assert process.mailbox.peak == 0
