@@ -125,8 +125,10 @@ def error_of(exception: BaseException) -> Error:
     future → exception → traceback → frame → future is a cycle: keeping it would turn every crash into garbage-collector work.
     """
     where = _positions(exception.__traceback__)
-    for each in _family(exception):
-        each.__traceback__ = None
+    exception.__traceback__ = None
+    if exception.__cause__ or exception.__context__ or isinstance(exception, BaseExceptionGroup):
+        for each in _family(exception):
+            each.__traceback__ = None
     return Error(exception, where)
 
 

@@ -16,15 +16,15 @@ def terminated(
     """OTP: the report of `gen_server` itself. Everything in it has passed `format_status`, and is bounded text."""
     from_ = item if isinstance(item, From) else None
     message = from_.request if from_ is not None else item[1] if isinstance(item, tuple) else None
+    caller = from_.caller.label if from_ is not None and from_.caller is not None else ""
+    if (
+        debugger is None and type(instance).format_status is Actor.format_status
+    ):  # by far the most: types alone are shown
+        shown_type = "" if message is None else type(message).__name__
+        return Terminated(label, reason, shown_type, type(instance).__name__, caller)
     shown = formatted(instance, Status(instance, message, reason, () if debugger is None else debugger.recent))
-    return Terminated(
-        process=label,
-        reason=shown.reason or reason,
-        last_message=_text(shown.message),
-        state=_text(shown.state),
-        caller=from_.caller.label if from_ is not None and from_.caller is not None else "",
-        log=tuple(_text(line) for line in shown.log),
-    )
+    log = tuple(_text(line) for line in shown.log)
+    return Terminated(label, shown.reason or reason, _text(shown.message), _text(shown.state), caller, log)
 
 
 def formatted(instance: Actor, status: Status) -> Status:

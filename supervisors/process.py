@@ -313,7 +313,7 @@ class Process(Related):
             pid=self.pid,
             state=self.state.value,
             trap_exit=self.trap_exit,
-            links=tuple(other.label for other in self.links),
+            links=tuple([other.label for other in self.links]),
         )
 
     def _let_go(self, reason: ExitReason) -> None:

@@ -232,3 +232,24 @@ async def test_a_time_out_on_the_real_clock_is_never_early():
         await process.call(Ask(lambda *_: NO_REPLY), timeout_s=0.0105)
 
     assert runtime.clock.monotonic() - began >= 0.0105
+
+
+async def test_a_crash_with_a_caller_waiting_leaves_no_work_for_the_garbage_collector(runtime):
+    process = await started(runtime, Tidy())
+    successors = [await started(runtime, Tidy()) for _ in range(20)]
+    gc.collect()
+    gc.disable()
+    try:
+        for victim in (process, *successors):
+            victim.cast(boom)
+            with pytest.raises(CallExit):
+                await victim.call(Ask(1))
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        left = [type(each).__name__ for each in gc.garbage if type(each).__module__.startswith("supervisors")]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+
+    assert left == []
