@@ -19,7 +19,19 @@ Files in import order; each imports only those before it:
 from supervisors.actor import HIBERNATE, IGNORE, NO_REPLY, Actor, After, Continue, Fail, Reply, Status, Stop
 from supervisors.dynamic import DynamicSupervisor
 from supervisors.errors import BadSpec, CallbackFailed, MailboxFull, NameTaken, NotStarted, SupervisorsError
-from supervisors.exits import KILLED, NORMAL, SHUTDOWN, CallExit, Custom, Error, ExitReason, Killed, Normal, Shutdown
+from supervisors.exits import (
+    KILLED,
+    NORMAL,
+    SHUTDOWN,
+    CallExit,
+    Custom,
+    Error,
+    ExitReason,
+    ExitWith,
+    Killed,
+    Normal,
+    Shutdown,
+)
 from supervisors.inbox import Overflow
 from supervisors.pending import Pending, RequestIds, abcast, multi_call, send_request
 from supervisors.process import Down, Exit, Monitor, Process
@@ -53,6 +65,7 @@ __all__ = [
     "Error",
     "Exit",
     "ExitReason",
+    "ExitWith",
     "Fail",
     "Flags",
     "From",

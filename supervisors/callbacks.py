@@ -17,7 +17,7 @@ from typing import Any, Final, cast
 from supervisors.actor import HIBERNATE, IGNORE, NO_REPLY, Actor, After, Continue, Fail, Reply, Stop
 from supervisors.debug import In, NoReply, Out
 from supervisors.events import Unexpected
-from supervisors.exits import NORMAL, SHUTDOWN, Custom, ExitReason, Killed, error_of, is_abnormal
+from supervisors.exits import NORMAL, SHUTDOWN, Custom, ExitReason, Killed, error_of, is_abnormal, reason_of
 from supervisors.extras import NOBODY, Extras, TimeUp
 from supervisors.inbox import NOWHERE, Item, Kind, MailProcess, Overflow
 from supervisors.obituary import terminated
@@ -230,7 +230,7 @@ class CallbackProcess(MailProcess):
         return self._worker.task if self._is_busy and self._worker is not None else None
 
     def _failed(self, item: Item, error: BaseException) -> None:
-        reason = error_of(error)
+        reason = reason_of(error)
         if self.state is DEAD:
             return
         if not isinstance(item, From) and item[0] is Kind.INIT:

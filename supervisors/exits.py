@@ -22,6 +22,7 @@ __all__ = [
     "Custom",
     "Error",
     "ExitReason",
+    "ExitWith",
     "Killed",
     "NoProc",
     "Normal",
@@ -30,6 +31,7 @@ __all__ = [
     "bounded_text",
     "error_of",
     "is_abnormal",
+    "reason_of",
 ]
 
 LONGEST_TEXT: Final = 2_000
@@ -130,6 +132,22 @@ def error_of(exception: BaseException) -> Error:
         for each in _family(exception):
             each.__traceback__ = None
     return Error(exception, where)
+
+
+class ExitWith(Exception):
+    """Raised by a callback or a task to end for a reason of its choice: OTP's `exit(Reason)`. `terminate` runs, or ends with it."""
+
+    def __init__(self, reason: ExitReason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def reason_of(exception: BaseException) -> ExitReason:
+    """Why a process ends that let `exception` out."""
+    if isinstance(exception, ExitWith):
+        exception.__traceback__ = None
+        return exception.reason
+    return error_of(exception)
 
 
 def _family(exception: BaseException) -> Iterator[BaseException]:

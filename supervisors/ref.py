@@ -95,7 +95,9 @@ class From:
         if self.answer is UNANSWERED:
             self.answer = _ABANDONED
         self.server.callers.pop(self, None)
-        self.future = None  # future → exception → traceback → frame → call → future would make every crash work for the collector
+        self.future = (
+            None  # future → exception → traceback → frame → call → future would make every crash work for the collector
+        )
         if self.deadline is not None:
             self.deadline.discard(self)
             self.deadline = None

@@ -17,6 +17,7 @@ from supervisors import (
     Continue,
     Custom,
     Error,
+    ExitWith,
     From,
     MailboxFull,
     NameTaken,
@@ -463,3 +464,29 @@ async def test_what_an_init_that_waits_continues_with_is_done(runtime, steps):
     await settle()
 
     assert patient.diary == [("continue", "warm up")]
+
+
+@pytest.mark.parametrize("reason", [NORMAL, SHUTDOWN, Shutdown("done"), Custom("enough")])
+async def test_a_callback_may_choose_the_reason_it_ends_for(runtime, reports, reason):
+    def leave(_self: Scripted) -> None:
+        raise ExitWith(reason)
+
+    process = await started(runtime, Tidy(diary := []))
+    process.cast(leave)
+    await settle()
+
+    assert process.exit_reason == reason
+    assert diary == [("terminate", reason)]
+    assert reports.kinds() == (["Terminated", "Crashed"] if reason == Custom("enough") else [])
+
+
+async def test_terminate_may_replace_the_reason(runtime):
+    class Stubborn(Tidy):
+        def terminate(self, reason: object) -> None:
+            raise ExitWith(Custom("other"))
+
+    process = await started(runtime, Stubborn())
+    process.request_stop(SHUTDOWN)
+    await settle()
+
+    assert process.exit_reason == Custom("other")
