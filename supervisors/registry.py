@@ -92,7 +92,8 @@ class Unregistered:
 
 class RegistryProcess(Actor):
     """Owns a table. It does nothing; `listeners` are names of processes that hear of every entry that comes or goes
-    (as far as their mailboxes have room: these are ordinary messages)."""
+    (as far as their mailboxes have room: these are ordinary messages).
+    """
 
     trap_exit = True
 
