@@ -16,10 +16,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from typing import Final
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 from zlib import crc32
 
-from supervisors.actor import Actor
 from supervisors.admin import ChildInfo, CountChildren, Counts, RestartChild, TerminateChild, WhichChildren
 from supervisors.errors import BadSpec, SupervisorsError
 from supervisors.exits import NOPROC, CallExit
@@ -69,7 +68,7 @@ def _encoded(key: PartitionKey) -> bytes:
 class _Slots:
     """What runs in each partition, and how many of them take messages."""
 
-    __slots__ = ("in_use", "processes", "resizing")
+    __slots__ = ("__weakref__", "in_use", "processes", "resizing")
 
     def __init__(self, partitions: int) -> None:
         self.processes: list[Process | None] = [None] * partitions
@@ -107,7 +106,7 @@ class PartitionSupervisor(Supervisor):
         super().__init__(flags or Flags(), [self._partition(child, index) for index in range(number)])
 
     async def init(self) -> object:
-        _RUNNING[self.me] = self._slots
+        _RUNNING[self.me] = ref(self._slots)
         return await super().init()
 
     def _partition(self, child: Template, index: int) -> ChildSpec:
@@ -126,12 +125,12 @@ class PartitionSupervisor(Supervisor):
         """The child to put into a tree; its id is the name. Mistakes in the arguments are found here."""
         if not name:
             raise BadSpec("missing_name", "expected a partition supervisor to have a name, got: an empty one")
-        make: partial[Actor] = partial(PartitionSupervisor, child, partitions=partitions, flags=flags)
+        make = partial(PartitionSupervisor, child, partitions=partitions, flags=flags)
         make()
         return ChildSpec(name, actor(make, name=name), restart, type=ChildType.SUPERVISOR)
 
 
-_RUNNING: WeakKeyDictionary[Process, _Slots] = WeakKeyDictionary()
+_RUNNING: WeakKeyDictionary[Process, ref[_Slots]] = WeakKeyDictionary()
 
 
 class Partitions:
@@ -191,7 +190,8 @@ class Partitions:
     def slots(self) -> _Slots:
         """For addresses: what is where."""
         process = self._runtime.whereis(self.name)
-        slots = None if process is None else _RUNNING.get(process)
+        found = None if process is None else _RUNNING.get(process)
+        slots = None if found is None else found()
         if slots is None:
             raise UnknownPartitions(self.name)
         return slots
@@ -220,7 +220,7 @@ class PartitionVia(Address):
 
 
 def _checked(partitions: int, most: int | None = None) -> int:
-    if isinstance(partitions, bool) or not isinstance(partitions, int) or partitions < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+    if type(partitions) is not int or partitions < 1:
         raise BadSpec("invalid_partitions", f"expected partitions to be a positive integer, got: {partitions!r}")
     if most is not None and partitions > most:
         text = f"expected partitions to be at most {most}, which the supervisor was made with, got: {partitions}"
