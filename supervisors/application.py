@@ -69,7 +69,8 @@ class Application(ABC):
     hard_shutdown_s: ClassVar[float] = 45.0
     """How long the whole end may take, the closing of the loop included."""
 
-    _stopping: asyncio.Event | None = None
+    stopping: asyncio.Event | None = None
+    """Set when the end begins; for `run` alone."""
 
     @abstractmethod
     async def start(self, runtime: Runtime) -> Process:
@@ -83,8 +84,8 @@ class Application(ABC):
 
     def request_stop(self) -> None:
         """Begin the ordered end from within the program (OTP `init:stop/0`). Harmless before the start and after the end."""
-        if self._stopping is not None:
-            self._stopping.set()
+        if self.stopping is not None:
+            self.stopping.set()
 
 
 def exit_code(restart: Restart, reason: ExitReason, *, was_asked: bool) -> int:
@@ -123,7 +124,7 @@ class _Program:
         self.application: Final = application
         self.deadline: Final = deadline
         self._make_runtime = make_runtime
-        self._stopping = application._stopping = asyncio.Event()  # noqa: SLF001 -- the two are one thing in two classes
+        self._stopping = application.stopping = asyncio.Event()
         self._root: Process | None = None
         self._is_over = False
 

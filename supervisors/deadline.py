@@ -9,7 +9,7 @@ import threading
 import time
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Final, NoReturn
+from typing import Final, NoReturn, Self
 
 __all__ = ["Deadline", "leave_now"]
 
@@ -31,7 +31,7 @@ class Deadline:
     def begin(self) -> None:
         self._words.put(True)
 
-    def __enter__(self) -> "Deadline":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType, TracebackType
-from typing import Final
+from typing import Final, Self
 
 from supervisors.loop_events import LoopBlocked, LoopEvent, LoopFree, LoopLag, log_loop_event
 from supervisors.process import Process
@@ -35,16 +35,19 @@ DEEPEST: Final = 32
 class _Beat:
     """A callback on its way through the loop, and what was found while it was waited for."""
 
-    __slots__ = ("blocked", "came_s", "sent_s")
+    __slots__ = ("blocked", "came_s", "lock", "sent_s")
 
     def __init__(self, sent_s: float) -> None:
         self.sent_s: Final = sent_s
         self.came_s: float | None = None
         self.blocked: LoopBlocked | None = None
+        self.lock: Final = threading.Lock()
 
 
 class Watchdog:
     """Make it in the thread of the loop. `tell` is called in the watchdog's own thread, `report` in that of the loop.
+
+    `tell` must not wait for the loop.
 
     A blockage is noticed between `threshold_s` and `threshold_s` + `period_s` (default: half the threshold) after it began.
     """
@@ -79,7 +82,7 @@ class Watchdog:
         if self._thread.is_alive():
             self._thread.join()
 
-    def __enter__(self) -> "Watchdog":
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -119,20 +122,23 @@ class Watchdog:
     def _look(self, beat: _Beat) -> None:
         """Say who is in the way, unless the loop has come round while we looked."""
         process = running_process(self._runtime)
-        frame = sys._current_frames().get(self._loop_thread)  # noqa: SLF001 -- the only way to another thread's stack
+        frame = sys._current_frames().get(self._loop_thread)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- the only way to another thread's stack
         stack = "" if frame is None else _text_of(frame)
         label, pid = ("", None) if process is None else (process.label, process.pid)
-        if beat.came_s is None:
-            beat.blocked = LoopBlocked(label, pid, time.monotonic() - beat.sent_s, stack)
-            self._say(self._tell, beat.blocked)
+        with beat.lock:
+            if beat.came_s is None:
+                beat.blocked = LoopBlocked(label, pid, time.monotonic() - beat.sent_s, stack)
+                self._say(self._tell, beat.blocked)
 
     # In the thread of the loop
 
     def _come(self, beat: _Beat) -> None:
-        beat.came_s = time.monotonic()
-        lag_s = beat.came_s - beat.sent_s
+        came_s = time.monotonic()
+        with beat.lock:  # `LoopFree` never before `LoopBlocked`, and never without
+            beat.came_s = came_s
+            blocked = beat.blocked
+        lag_s = came_s - beat.sent_s
         self._lags.append(lag_s)
-        blocked = beat.blocked
         if blocked is not None:
             self._say(self._report, LoopFree(blocked.process, blocked.pid, lag_s))
 
