@@ -1,7 +1,7 @@
 """Many copies of one child under one supervisor, and messages routed to them by key (Elixir `PartitionSupervisor`).
 
     spec = PartitionSupervisor.spec("buckets", bucket, partitions=8)     # bucket: a ChildSpec, or a function of the partition
-    buckets = Partitions(runtime, "buckets")
+    buckets = Partitions(runtime.named("buckets"))
     await buckets.via("user:42").call(Hit())                             # always the same bucket for the same key
 
 Guarantees: a key leads to the same partition as long as their number is the same, in every run and on every machine; an address is
@@ -101,6 +101,7 @@ class PartitionSupervisor(Supervisor):
     """
 
     def __init__(self, child: Template, *, partitions: int | None = None, flags: Flags | None = None) -> None:
+        _refuse_auto_shutdown(flags)
         number = (os.cpu_count() or 1) if partitions is None else _checked(partitions)
         self._slots = _Slots(number)
         super().__init__(flags or Flags(), [self._partition(child, index) for index in range(number)])
@@ -120,27 +121,34 @@ class PartitionSupervisor(Supervisor):
         *,
         partitions: int | None = None,
         flags: Flags | None = None,
+        id: str | None = None,  # noqa: A002 -- the field is called so
         restart: Restart = Restart.PERMANENT,
     ) -> ChildSpec:
-        """The child to put into a tree; its id is the name. Mistakes in the arguments are found here."""
+        """The child to put into a tree; its id is the name unless told otherwise. Mistakes in the arguments are found here."""
         if not name:
             raise BadSpec("missing_name", "expected a partition supervisor to have a name, got: an empty one")
         make = partial(PartitionSupervisor, child, partitions=partitions, flags=flags)
         make()
-        return ChildSpec(name, actor(make, name=name), restart, type=ChildType.SUPERVISOR)
+        return ChildSpec(id or name, actor(make, name=name), restart, type=ChildType.SUPERVISOR)
 
 
 _RUNNING: WeakKeyDictionary[Process, ref[_Slots]] = WeakKeyDictionary()
 
 
 class Partitions:
-    """The partition supervisor under `name`, wherever it leads at the moment."""
+    """The partition supervisor behind an address, a name or a key of a registry, wherever it leads at the moment.
 
-    __slots__ = ("_runtime", "name")
+    Raises `UnknownPartitions` while there is none.
+    """
 
-    def __init__(self, runtime: Runtime, name: str) -> None:
-        self._runtime = runtime
-        self.name: Final = name
+    __slots__ = ("_supervisor",)
+
+    def __init__(self, supervisor: Address) -> None:
+        self._supervisor: Final = supervisor
+
+    @property
+    def label(self) -> str:
+        return self._supervisor.label
 
     @property
     def partitions(self) -> int:
@@ -174,26 +182,24 @@ class Partitions:
         await self._supervisor.call(request, timeout_s=None)
         process = self.slots().processes[index]
         if process is None or not process.alive:
-            raise CallExit(NOPROC, f"{self.name}[{index}]", request)
+            raise CallExit(NOPROC, f"{self.label}[{index}]", request)
 
     async def which_children(self) -> tuple[ChildInfo, ...]:
         """All partitions, those not in use included."""
+        self.slots()
         return await self._supervisor.call(WhichChildren())
 
     async def count_children(self) -> Counts:
+        self.slots()
         return await self._supervisor.call(CountChildren())
-
-    @property
-    def _supervisor(self) -> Address:
-        return self._runtime.named(self.name)
 
     def slots(self) -> _Slots:
         """For addresses: what is where."""
-        process = self._runtime.whereis(self.name)
-        found = None if process is None else _RUNNING.get(process)
+        process = self._supervisor.target()
+        found = _RUNNING.get(process) if isinstance(process, Process) else None
         slots = None if found is None else found()
         if slots is None:
-            raise UnknownPartitions(self.name)
+            raise UnknownPartitions(self.label)
         return slots
 
 
@@ -216,7 +222,7 @@ class PartitionVia(Address):
 
     @property
     def label(self) -> str:
-        return f"{self._partitions.name}:{self._key!r}"
+        return f"{self._partitions.label}:{self._key!r}"
 
 
 def _checked(partitions: int, most: int | None = None) -> int:
@@ -228,7 +234,16 @@ def _checked(partitions: int, most: int | None = None) -> int:
     return partitions
 
 
-def _made(child: Callable[[int], ChildSpec], index: int) -> ChildSpec:
-    if not callable(child):
-        raise BadSpec("invalid_child_spec", f"expected a ChildSpec or a function of the partition, got: {child!r}")
-    return child(index)
+def _made(child: object, index: int) -> ChildSpec:
+    made: object = child(index) if callable(child) else child
+    if not isinstance(made, ChildSpec):
+        raise BadSpec("invalid_child_spec", f"expected a ChildSpec or a function of the partition, got: {made!r}")
+    return made
+
+
+def _refuse_auto_shutdown(flags: Flags | None) -> None:
+    """A partition that ends by itself must not take the others along: keys would lead nowhere."""
+    auto_shutdown = str(getattr(flags, "auto_shutdown", "never"))
+    if auto_shutdown != "never":
+        text = f"expected auto_shutdown of a partition supervisor to be never, got: {auto_shutdown}"
+        raise BadSpec("invalid_auto_shutdown", text)

@@ -29,6 +29,7 @@ from supervisors.agent import Agent
 from supervisors.dynamic import ListChildren, StartDynamic
 from supervisors.exits import NOPROC
 from supervisors.partition import Partitions, PartitionSupervisor, UnknownPartitions, partition_of
+from supervisors.registry import Registry
 from supervisors.spec import Flags
 from supervisors.testing import settle
 from tests.supervisors.family import Child, Plan
@@ -118,7 +119,7 @@ def numbered(index: int) -> ChildSpec:
 
 async def buckets(runtime, child=numbered, **more) -> Partitions:
     await under_root(runtime, PartitionSupervisor.spec("buckets", child, **more))
-    return Partitions(runtime, "buckets")
+    return Partitions(runtime.named("buckets"))
 
 
 async def reached(partitions, keys):
@@ -129,9 +130,10 @@ def test_q06_the_id_is_the_name():
     assert PartitionSupervisor.spec("buckets", numbered).id == "buckets"
 
 
-def test_q07_the_child_is_a_supervisor_and_gets_the_time_it_needs():
-    spec = PartitionSupervisor.spec("buckets", numbered, restart=Restart.TRANSIENT)
+def test_q07_the_id_can_be_chosen_and_the_child_is_a_supervisor():
+    spec = PartitionSupervisor.spec("buckets", numbered, id="b", restart=Restart.TRANSIENT)
 
+    assert spec.id == "b"
     assert (spec.type, spec.restart, spec.patience_s) == (ChildType.SUPERVISOR, Restart.TRANSIENT, float("inf"))
 
 
@@ -151,34 +153,57 @@ async def test_q08_children_started_by_key_are_spread_over_a_partition_for_each_
     assert sorted(found) == sorted(keys)
 
 
-async def test_q09_each_partition_is_made_for_its_number_and_integers_go_round(runtime):
+class Keyed(PartitionSupervisor):
+    async def init(self):
+        Registry(self.runtime, "registry").register("buckets", None)
+        return await super().init()
+
+
+async def test_q09_a_partition_supervisor_may_be_found_by_a_key_of_a_registry(runtime):
+    await under_root(runtime, Registry.spec("registry"))
+    await spawn(runtime, Keyed(numbered, partitions=2))
+    partitions = Partitions(Registry(runtime, "registry").via("buckets"))
+
+    assert partitions.partitions == 2
+    assert await reached(partitions, [0, 1, 2]) == [0, 1, 0]
+
+
+async def test_q10_each_partition_is_made_for_its_number_and_integers_go_round(runtime):
     partitions = await buckets(runtime, partitions=3)
 
     assert await reached(partitions, [0, 1, 2, 3, -1]) == [0, 1, 2, 0, 1]
 
 
-def test_q10_a_name_is_needed():
+def test_q11_a_name_is_needed():
     with pytest.raises(BadSpec, match="to have a name"):
         PartitionSupervisor.spec("", numbered)
 
 
-@pytest.mark.parametrize(("case", "child"), [("q11", None), ("q13", 123)])
-def test_q11_q13_a_child_or_a_function_that_makes_one_is_needed(case, child):
-    with pytest.raises(BadSpec, match=f"expected a ChildSpec or a function of the partition, got: {child}") as bad:
+@pytest.mark.parametrize(("case", "child"), [("q12", None), ("q14", 123), ("q14", lambda index: 123)])
+def test_q12_q14_a_child_or_a_function_that_makes_one_is_needed(case, child):
+    with pytest.raises(BadSpec, match="expected a ChildSpec or a function of the partition, got: ") as bad:
         PartitionSupervisor.spec("buckets", child)
 
     assert bad.value.code == "invalid_child_spec"
 
 
 @pytest.mark.parametrize("number", [0, -1, 1.5, True, "2"])
-def test_q12_partitions_are_a_positive_integer(number):
+def test_q13_partitions_are_a_positive_integer(number):
     with pytest.raises(BadSpec, match="positive integer, got: ") as bad:
         PartitionSupervisor.spec("buckets", numbered, partitions=number)
 
     assert bad.value.code == "invalid_partitions"
 
 
-async def test_q14_a_key_leads_to_the_successor_when_its_partition_has_crashed(runtime):
+def test_q15_a_partition_that_ends_must_not_end_the_others():
+    class Flagged(Flags):
+        auto_shutdown = "any_significant"
+
+    with pytest.raises(BadSpec, match=r"expected auto_shutdown .* to be never, got: any_significant"):
+        PartitionSupervisor.spec("buckets", numbered, flags=Flagged())
+
+
+async def test_a_key_leads_to_the_successor_when_its_partition_has_crashed(runtime):
     partitions = await buckets(runtime, partitions=2)
     key = partitions.via(1)
     old = key.target()
@@ -190,16 +215,16 @@ async def test_q14_a_key_leads_to_the_successor_when_its_partition_has_crashed(r
     assert await Agent[int](key).get(me) == 1
 
 
-async def test_q15_nobody_is_behind_the_keys_of_an_unknown_name(runtime):
+async def test_nobody_is_behind_the_keys_of_an_unknown_name(runtime):
     with pytest.raises(CallExit) as nobody:
-        await Partitions(runtime, "nowhere").via(0).call(Ask(None))
+        await Partitions(runtime.named("nowhere")).via(0).call(Ask(None))
 
     assert nobody.value.reason == NOPROC
 
 
 async def test_q16_a_stop_is_over_when_all_partitions_have_ended(runtime):
     process = await spawn(runtime, PartitionSupervisor(numbered, partitions=2), name="buckets")
-    partitions = Partitions(runtime, "buckets")
+    partitions = Partitions(runtime.named("buckets"))
     children = [row.process for row in await partitions.which_children()]
     await Agent(runtime.named("buckets")).stop(SHUTDOWN)
 
@@ -221,8 +246,11 @@ async def test_q17_partitions_are_stopped_in_reverse(runtime):
 
 
 async def test_q18_partitions_of_an_unknown_name_name_it(runtime):
+    nowhere = Partitions(runtime.named("nowhere"))
     with pytest.raises(UnknownPartitions, match="unknown name nowhere"):
-        _ = Partitions(runtime, "nowhere").partitions
+        _ = nowhere.partitions
+    with pytest.raises(UnknownPartitions):
+        await nowhere.count_children()
 
 
 async def test_q19_after_shrinking_keys_lead_to_the_partitions_left(runtime):

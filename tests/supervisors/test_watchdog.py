@@ -5,6 +5,7 @@ import threading
 import time
 
 import pytest
+from structlog.testing import capture_logs
 
 from supervisors import Runtime
 from supervisors.loop_events import LoopBlocked, LoopFree, LoopLag, log_loop_event
@@ -165,11 +166,13 @@ def test_the_thread_ends_with_the_loop():
     assert not dog._thread.is_alive()
 
 
-def test_the_default_says_it_in_the_log(capsys):
-    log_loop_event(LoopBlocked("hog", 7, 0.25, "here"))
-    log_loop_event(LoopFree("hog", 7, 0.5))
-    blocked, free = capsys.readouterr().out.splitlines()
+def test_the_default_says_it_in_the_log():
+    with capture_logs() as logs:
+        log_loop_event(LoopBlocked("hog", 7, 0.25, "here"))
+        log_loop_event(LoopFree("hog", 7, 0.5))
 
-    assert "loop_blocked" in blocked
-    assert "hog" in blocked
-    assert "loop_free" in free
+    who = {"process": "hog", "pid": 7}
+    assert logs == [
+        {"event": "loop_blocked", "log_level": "error", "blocked_s": 0.25, "stack": "here", **who},
+        {"event": "loop_free", "log_level": "warning", "blocked_s": 0.5, **who},
+    ]
