@@ -131,8 +131,8 @@ class _Program:
     async def live(self) -> int:
         try:
             self._root = await self.application.start(self._make_runtime())
-        except BaseException:
-            await self._after_tree()
+        except BaseException as error:
+            await self._after_tree(error)
             raise
         self._root.on_death(lambda _reason: self._stopping.set())
         await self._stopping.wait()
@@ -150,14 +150,15 @@ class _Program:
                 _log.error("tree_killed", within_s=self.application.shutdown_s)
                 await root.ended()
         reason = SHUTDOWN if root is None else root.exit_reason or SHUTDOWN
-        await self._after_tree()
-        _log.info("application_ended", reason=bounded_text(reason.__str__))
+        await self._after_tree(reason)
         return reason
 
-    async def _after_tree(self) -> None:
+    async def _after_tree(self, reason: ExitReason | BaseException) -> None:
+        """Once, though an interrupted life and its end both come here."""
         if not self._is_over:
             self._is_over = True
             await _guarded("stop", self.application.stop)
+            _log.info("application_ended", reason=bounded_text(reason.__str__))
 
 
 async def _guarded(what: str, callback: Callable[[], Awaitable[None]]) -> None:
