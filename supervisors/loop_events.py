@@ -1,6 +1,7 @@
 """What a watchdog has to say about the event loop, as data."""
 
 from dataclasses import dataclass
+from traceback import FrameSummary, StackSummary
 
 import structlog
 
@@ -13,13 +14,19 @@ __all__ = ["LoopBlocked", "LoopEvent", "LoopFree", "LoopLag", "log_loop_event"]
 class LoopBlocked:
     """The loop has not come round for `blocked_s`. `process` is the label of whose code is running, empty if it is nobody's.
 
-    `pid` is None then. `stack` is where the thread of the loop stands, innermost last.
+    `pid` is None then. `where` is where the thread of the loop stands, as (file, line, function), innermost last.
     """
 
     process: str
     pid: int | None
     blocked_s: float
-    stack: str
+    where: tuple[tuple[str, int, str], ...]
+
+    @property
+    def stack(self) -> str:
+        """`where` as text, with the lines of the sources; read from disk only when somebody looks."""
+        frames = [FrameSummary(file, line, function) for file, line, function in self.where]
+        return "".join(StackSummary.from_list(frames).format())
 
 
 @dataclass(frozen=True, slots=True)

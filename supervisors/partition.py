@@ -23,7 +23,7 @@ from supervisors.admin import ChildInfo, CountChildren, Counts, RestartChild, Te
 from supervisors.errors import BadSpec, SupervisorsError
 from supervisors.exits import NOPROC, CallExit
 from supervisors.process import Process
-from supervisors.ref import Address, Target
+from supervisors.ref import Address
 from supervisors.runtime import Runtime
 from supervisors.spec import ChildSpec, ChildType, Flags, Restart, Start
 from supervisors.start import actor
@@ -212,13 +212,13 @@ class PartitionVia(Address):
         self._partitions = partitions
         self._key = key
 
-    def target(self) -> Target | None:
+    def target(self) -> Process | None:
         try:
             slots = self._partitions.slots()
         except UnknownPartitions:
             return None
         process = slots.processes[partition_of(self._key, slots.in_use)]
-        return None if process is None else process.target()
+        return process if process is not None and process.alive else None
 
     @property
     def label(self) -> str:

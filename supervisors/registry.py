@@ -28,7 +28,7 @@ from weakref import WeakKeyDictionary, ref
 from supervisors.actor import Actor
 from supervisors.errors import SupervisorsError
 from supervisors.process import Process
-from supervisors.ref import Address, Target
+from supervisors.ref import Address
 from supervisors.registry_lock import LockHeld, Locks
 from supervisors.registry_table import AlreadyRegistered, Entry, Keys, NotRegistered, NotUnique, Table, when_released
 from supervisors.runtime import Runtime
@@ -279,12 +279,11 @@ class Via(Address):
         self._registry = registry
         self._key = key
 
-    def target(self) -> Target | None:
+    def target(self) -> Process | None:
         try:
-            owner = self._registry.whereis(self._key)
+            return self._registry.whereis(self._key)
         except UnknownRegistry:
             return None
-        return None if owner is None else owner.target()
 
     @property
     def label(self) -> str:

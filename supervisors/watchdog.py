@@ -3,7 +3,7 @@
     with Watchdog(runtime, threshold_s=0.1) as watchdog: ...
 
 Every period the thread sends one callback through the loop and looks whether the last one has come back: its way is the lag.
-Guarantees: one `LoopBlocked` for each blockage, while it lasts, and one `LoopFree` afterwards; a healthy loop pays one callback per
+Guarantees: one `LoopBlocked` for each blockage, while it lasts, and one `LoopFree` within a period after it; a healthy loop pays one callback per
 period; the thread ends with the watchdog, and with the loop. Does not: interrupt anybody, and see code that never lets go of the
 interpreter (an extension that keeps the GIL) before it has let go.
 """
@@ -12,7 +12,6 @@ import asyncio
 import sys
 import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -35,13 +34,12 @@ DEEPEST: Final = 32
 class _Beat:
     """A callback on its way through the loop, and what was found while it was waited for."""
 
-    __slots__ = ("blocked", "came_s", "lock", "sent_s")
+    __slots__ = ("blocked", "came_s", "sent_s")
 
     def __init__(self, sent_s: float) -> None:
         self.sent_s: Final = sent_s
         self.came_s: float | None = None
         self.blocked: LoopBlocked | None = None
-        self.lock: Final = threading.Lock()
 
 
 class Watchdog:
@@ -104,43 +102,44 @@ class Watchdog:
         beat: _Beat | None = None
         while not self._stopped.wait(self._period_s):
             if beat is None or beat.came_s is not None:
-                beat = self._send()
-                if beat is None:
+                if beat is not None and beat.blocked is not None and not self._tell_loop(beat):
+                    return
+                beat = _Beat(time.monotonic())
+                if not self._send(self._come, beat):
                     return
             elif beat.blocked is None and time.monotonic() - beat.sent_s > self._threshold_s:
                 self._look(beat)
 
-    def _send(self) -> _Beat | None:
-        """None when the loop is closed: there is nothing left to watch."""
-        beat = _Beat(time.monotonic())
+    def _send(self, callback: Callable[..., object], *args: object) -> bool:
+        """False when the loop is closed: there is nothing left to watch."""
         try:
-            self._runtime.loop.call_soon_threadsafe(self._come, beat)
+            self._runtime.loop.call_soon_threadsafe(callback, *args)
         except RuntimeError:
-            return None
-        return beat
+            return False
+        return True
 
     def _look(self, beat: _Beat) -> None:
-        """Say who is in the way, unless the loop has come round while we looked."""
+        """Say who is in the way, unless the loop has come round meanwhile. Reads no sources: it has to be quick."""
         process = running_process(self._runtime)
         frame = sys._current_frames().get(self._loop_thread)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] -- the only way to another thread's stack
-        stack = "" if frame is None else _text_of(frame)
-        label, pid = ("", None) if process is None else (process.label, process.pid)
-        with beat.lock:
-            if beat.came_s is None:
-                beat.blocked = LoopBlocked(label, pid, time.monotonic() - beat.sent_s, stack)
-                self._say(self._tell, beat.blocked)
+        where = _positions(frame)
+        if beat.came_s is None:
+            label, pid = ("", None) if process is None else (process.label, process.pid)
+            beat.blocked = LoopBlocked(label, pid, time.monotonic() - beat.sent_s, where)
+            self._say(self._tell, beat.blocked)
+
+    def _tell_loop(self, beat: _Beat) -> bool:
+        """The blockage is over. From here, so that it comes after `LoopBlocked` was told, however long that took."""
+        if beat.blocked is None or beat.came_s is None:
+            return True
+        free = LoopFree(beat.blocked.process, beat.blocked.pid, beat.came_s - beat.sent_s)
+        return self._send(self._say, self._report, free)
 
     # In the thread of the loop
 
     def _come(self, beat: _Beat) -> None:
-        came_s = time.monotonic()
-        with beat.lock:  # `LoopFree` never before `LoopBlocked`, and never without
-            beat.came_s = came_s
-            blocked = beat.blocked
-        lag_s = came_s - beat.sent_s
-        self._lags.append(lag_s)
-        if blocked is not None:
-            self._say(self._report, LoopFree(blocked.process, blocked.pid, lag_s))
+        beat.came_s = time.monotonic()
+        self._lags.append(beat.came_s - beat.sent_s)
 
     @staticmethod
     def _say(tell: Tell, event: LoopEvent) -> None:
@@ -167,7 +166,10 @@ def running_process(runtime: Runtime) -> Process | None:
     return None
 
 
-def _text_of(frame: FrameType) -> str:
-    frames = traceback.StackSummary.extract(traceback.walk_stack(frame), limit=DEEPEST)
-    frames.reverse()
-    return "".join(frames.format())
+def _positions(frame: FrameType | None) -> tuple[tuple[str, int, str], ...]:
+    """The innermost frames, innermost last."""
+    found: list[tuple[str, int, str]] = []
+    while frame is not None and len(found) < DEEPEST:
+        found.append((frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname))
+        frame = frame.f_back
+    return tuple(reversed(found))

@@ -168,11 +168,17 @@ def test_the_thread_ends_with_the_loop():
 
 def test_the_default_says_it_in_the_log():
     with capture_logs() as logs:
-        log_loop_event(LoopBlocked("hog", 7, 0.25, "here"))
+        log_loop_event(LoopBlocked("hog", 7, 0.25, (("work.py", 3, "toil"),)))
         log_loop_event(LoopFree("hog", 7, 0.5))
 
     who = {"process": "hog", "pid": 7}
     assert logs == [
-        {"event": "loop_blocked", "log_level": "error", "blocked_s": 0.25, "stack": "here", **who},
+        {
+            "event": "loop_blocked",
+            "log_level": "error",
+            "blocked_s": 0.25,
+            "stack": '  File "work.py", line 3, in toil\n',
+            **who,
+        },
         {"event": "loop_free", "log_level": "warning", "blocked_s": 0.5, **who},
     ]
