@@ -20,19 +20,23 @@ equal as in Python, so 1 and 1.0 are one key.
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
-from weakref import WeakKeyDictionary, ref
 
-from supervisors.actor import Actor
-from supervisors.errors import SupervisorsError
 from supervisors.process import Process
 from supervisors.ref import Address
-from supervisors.registry_lock import LockHeld, Locks
-from supervisors.registry_table import AlreadyRegistered, Entry, Keys, NotRegistered, NotUnique, Table, when_released
+from supervisors.registry_lock import LockHeld
+from supervisors.registry_process import (
+    NoOwner,
+    Registered,
+    RegistryProcess,
+    UnknownRegistry,
+    Unregistered,
+    running_under,
+)
+from supervisors.registry_table import AlreadyRegistered, Entry, Keys, NotRegistered, NotUnique, Table
 from supervisors.runtime import Runtime
-from supervisors.signals import Exit, current_process
+from supervisors.signals import current_process
 from supervisors.spec import ChildSpec, Restart
 from supervisors.start import actor
 
@@ -55,74 +59,6 @@ __all__ = [
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 T = TypeVar("T")
-
-
-class UnknownRegistry(SupervisorsError):
-    """No registry runs under the name."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"expected {name} to be the name of a running registry, got: unknown registry {name}")
-
-
-class NoOwner(SupervisorsError):
-    """Only a living process can hold entries."""
-
-    def __init__(self, registry: str) -> None:
-        super().__init__(f"expected an entry of {registry} to belong to a living process, got: none (give `owner=`)")
-
-
-@dataclass(frozen=True, slots=True)
-class Registered:
-    """What listeners get in `handle_info` when an entry comes."""
-
-    registry: str
-    key: Hashable
-    owner: Process
-    value: object
-
-
-@dataclass(frozen=True, slots=True)
-class Unregistered:
-    """What listeners get in `handle_info` when an entry goes, also by the death of its owner."""
-
-    registry: str
-    key: Hashable
-    owner: Process
-
-
-class RegistryProcess(Actor):
-    """Owns a table. It does nothing; `listeners` are names of processes that hear of every entry that comes or goes
-    (as far as their mailboxes have room: these are ordinary messages).
-    """
-
-    trap_exit = True
-
-    def __init__(self, keys: Keys = Keys.UNIQUE, listeners: Sequence[str] = ()) -> None:
-        self.table: Table[Any, Any] = Table(keys, self._left)
-        self.listeners: Final = tuple(listeners)
-        self.locks = Locks("registry")
-
-    def init(self) -> None:
-        _RUNNING[self.me] = ref(self)
-        when_released(self.me, self._close)
-
-    def handle_info(self, message: object) -> object:
-        """The ends of linked owners arrive here; their entries are gone already."""
-        return None if isinstance(message, Exit) else super().handle_info(message)
-
-    def announce(self, message: Registered | Unregistered) -> None:
-        for name in self.listeners:
-            self.runtime.named(name).send(message)
-
-    def _left(self, entry: Entry[Any, Any]) -> None:
-        self.announce(Unregistered(self.me.label, entry.key, entry.owner))
-
-    def _close(self) -> None:
-        self.table.close()
-        self.locks.close()
-
-
-_RUNNING: WeakKeyDictionary[Process, ref[RegistryProcess]] = WeakKeyDictionary()
 
 
 class Registry(Generic[K, V]):
@@ -247,12 +183,7 @@ class Registry(Generic[K, V]):
     # Finding
 
     def _holder(self) -> RegistryProcess:
-        process = self._runtime.whereis(self.name)
-        found = None if process is None else _RUNNING.get(process)
-        holder = None if found is None else found()
-        if holder is None:
-            raise UnknownRegistry(self.name)
-        return holder
+        return running_under(self._runtime, self.name)
 
     def _table(self) -> Table[K, V]:
         return self._holder().table

@@ -336,8 +336,7 @@ async def test_o17_unregister_match_takes_out_what_satisfies_the_predicate(uniqu
     assert unique.lookup("hello") == []
 
 
-@pytest.mark.parametrize(("keys", "case"), [(Keys.UNIQUE, "o18"), (Keys.DUPLICATE, "o31")])
-async def test_o18_o31_listeners_hear_of_entries_that_come_and_go(runtime, keys, case, me, other):
+async def check_listeners_hear_of_entries_that_come_and_go(runtime, keys, me, other):
     heard: list[object] = []
     await spawn(runtime, Watcher(heard), name="listener")
     registry = await registry_of(runtime, keys, listeners=["listener", "nobody"])
@@ -355,8 +354,15 @@ async def test_o18_o31_listeners_hear_of_entries_that_come_and_go(runtime, keys,
     ]
 
 
-@pytest.mark.parametrize(("keys", "case"), [(Keys.UNIQUE, "o19"), (Keys.DUPLICATE, "o32")])
-async def test_o19_o32_owners_are_linked_while_they_have_entries(runtime, keys, case, me):
+async def test_o18_listeners_hear_of_entries_that_come_and_go(runtime, me, other):
+    await check_listeners_hear_of_entries_that_come_and_go(runtime, Keys.UNIQUE, me, other)
+
+
+async def test_o31_listeners_hear_of_entries_that_come_and_go(runtime, me, other):
+    await check_listeners_hear_of_entries_that_come_and_go(runtime, Keys.DUPLICATE, me, other)
+
+
+async def check_owners_are_linked_while_they_have_entries(runtime, keys, me):
     registry = await registry_of(runtime, keys)
     process = runtime.whereis("registry")
     registry.register("hello", 1, owner=me)
@@ -366,6 +372,14 @@ async def test_o19_o32_owners_are_linked_while_they_have_entries(runtime, keys, 
     registry.unregister("world", owner=me)
 
     assert process not in me._links
+
+
+async def test_o19_owners_are_linked_while_they_have_entries(runtime, me):
+    await check_owners_are_linked_while_they_have_entries(runtime, Keys.UNIQUE, me)
+
+
+async def test_o32_owners_are_linked_while_they_have_entries(runtime, me):
+    await check_owners_are_linked_while_they_have_entries(runtime, Keys.DUPLICATE, me)
 
 
 async def test_o19_owners_end_with_the_registry(runtime, unique, me, other):
@@ -548,9 +562,7 @@ async def test_o36_count_select_counts_them(runtime, keys, me, other):
     assert registry.count_select(lambda e: e.value > 2) == 0
 
 
-@pytest.mark.parametrize("key", RESERVED, ids=repr)
-@pytest.mark.parametrize(("keys", "case"), [(Keys.UNIQUE, "o37"), (Keys.DUPLICATE, "o38")])
-async def test_o37_o38_no_key_has_a_meaning_of_its_own(runtime, keys, case, key, me):
+async def check_no_key_has_a_meaning_of_its_own(runtime, keys, key, me):
     registry = await registry_of(runtime, keys)
     for each in RESERVED:
         registry.register(each, repr(each), owner=me)
@@ -558,6 +570,16 @@ async def test_o37_o38_no_key_has_a_meaning_of_its_own(runtime, keys, case, key,
     assert registry.lookup(key) == [(me, repr(key))]
     registry.unregister_match(key, lambda _: True, owner=me)
     assert registry.count() == len(RESERVED) - 1
+
+
+@pytest.mark.parametrize("key", RESERVED, ids=repr)
+async def test_o37_no_key_has_a_meaning_of_its_own(runtime, key, me):
+    await check_no_key_has_a_meaning_of_its_own(runtime, Keys.UNIQUE, key, me)
+
+
+@pytest.mark.parametrize("key", RESERVED, ids=repr)
+async def test_o38_no_key_has_a_meaning_of_its_own(runtime, key, me):
+    await check_no_key_has_a_meaning_of_its_own(runtime, Keys.DUPLICATE, key, me)
 
 
 # Takeover
