@@ -128,7 +128,7 @@ def error_of(exception: BaseException) -> Error:
     """
     where = _positions(exception.__traceback__)
     exception.__traceback__ = None
-    if exception.__cause__ or exception.__context__ or isinstance(exception, BaseExceptionGroup):
+    if not _is_alone(exception):
         for each in _family(exception):
             each.__traceback__ = None
     return Error(exception, where)
@@ -148,6 +148,10 @@ def reason_of(exception: BaseException) -> ExitReason:
         exception.__traceback__ = None
         return exception.reason
     return error_of(exception)
+
+
+def _is_alone(exception: BaseException) -> bool:
+    return exception.__cause__ is None is exception.__context__ and not isinstance(exception, BaseExceptionGroup)
 
 
 def _family(exception: BaseException) -> Iterator[BaseException]:

@@ -25,8 +25,8 @@ from supervisors.exits import NOPROC, CallExit
 from supervisors.process import Process
 from supervisors.ref import Address
 from supervisors.runtime import Runtime
+from supervisors.spawning import actor
 from supervisors.spec import ChildSpec, ChildType, Flags, Restart, Start
-from supervisors.start import actor
 from supervisors.supervisor import Supervisor
 
 __all__ = ["PartitionKey", "PartitionSupervisor", "Partitions", "UnknownPartitions", "partition_of"]
