@@ -170,7 +170,7 @@ administer(count_children, Sup, _) ->
     Counts = supervisor:count_children(Sup),
     io_lib:format("~w ~w ~w ~w", [proplists:get_value(K, Counts) || K <- [specs, active, supervisors, workers]]);
 administer(which_children, Sup, _) ->
-    [io_lib:format("~s=~s ", [Id, child_state(Child)]) || {Id, Child, _, _} <- supervisor:which_children(Sup)];
+    lists:join(" ", [io_lib:format("~s=~s", [Id, child_state(Child)]) || {Id, Child, _, _} <- supervisor:which_children(Sup)]);
 administer(start_child, Sup, Child) -> answer(supervisor:start_child(Sup, spec(Child)));
 administer(Operation, Sup, Id) -> answer(supervisor:Operation(Sup, Id)).
 

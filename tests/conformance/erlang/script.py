@@ -46,6 +46,8 @@ class Scenario:
     steps: tuple[Step, ...]
     differs: str = ""
     """Why ours is known to differ here; the test is then expected to fail."""
+    strict: bool = True
+    """False where the difference is about to go."""
 
 
 # Steps
@@ -124,6 +126,6 @@ def _record(value) -> str:
     parts = []
     for field in fields(value):
         content = getattr(value, field.name)
-        if field.name != "differs":
+        if field.name not in {"differs", "strict"}:
             parts.append(f"{field.name}=>{term(list(content) if field.name in _LISTS else content)}")
     return "{" + type(value).__name__.lower() + ",#{" + ",".join(parts) + "}}"
