@@ -45,7 +45,10 @@ def seconds_each(start: float, count: int) -> float:
 def percentiles(name: str, found: Sequence[float]) -> Figures:
     """`NAME_p50` and `NAME_p99`."""
     ordered = sorted(found)
-    return {f"{name}_p50": ordered[len(ordered) // 2], f"{name}_p99": ordered[min(len(ordered) * 99 // 100, len(ordered) - 1)]}
+    return {
+        f"{name}_p50": ordered[len(ordered) // 2],
+        f"{name}_p99": ordered[min(len(ordered) * 99 // 100, len(ordered) - 1)],
+    }
 
 
 def rss_bytes() -> int:

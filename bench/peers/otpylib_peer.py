@@ -1,4 +1,4 @@
-"""otpylib on uvloop. A `call` to a server that crashes hangs until its time is up, so the crash row calls the successor only."""
+"""otpylib on uvloop. Its `call` finds servers by name only, so each has one. A `call` to a server that crashes hangs until its time is up, so the crash row calls the successor only."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
@@ -13,11 +13,12 @@ from otpylib.module import GEN_SERVER, SUPERVISOR, OTPModule
 from otpylib.runtime import set_runtime
 from otpylib.runtime.backends.asyncio_backend.backend import AsyncIOBackend
 
-IDLE_ACTORS = 10_000
+IDLE_ACTORS = 2_000
 
 
 class Server(metaclass=OTPModule, behavior=GEN_SERVER, version="1.0.0"):
-    """Its state: how often it was busy."""
+    served = 0
+    """How often it was busy, for the flood: a call beside another would lose its answer, for both share one mailbox."""
 
     async def init(self, _args: object) -> object:
         return 0
@@ -29,7 +30,7 @@ class Server(metaclass=OTPModule, behavior=GEN_SERVER, version="1.0.0"):
         match message:
             case "busy":
                 busy()
-                return (NoReply(), state + 1)
+                Server.served += 1
             case "crash":
                 raise ValueError("boom")
             case "stop":
@@ -103,8 +104,13 @@ def run(work: Callable[[], Coroutine[None, None, object]]) -> Callable[[], objec
     return measured
 
 
+async def named(name: str, module: type = Server) -> str:
+    await gen_server.start(module, name=name)
+    return name
+
+
 async def call() -> float:
-    pid, count = await gen_server.start(Server), scaled(10_000)
+    pid, count = await named("server"), scaled(10_000)
     start = perf_counter()
     for _ in range(count):
         await gen_server.call(pid, "ask")
@@ -112,7 +118,7 @@ async def call() -> float:
 
 
 async def call_100() -> float:
-    pid, each = await gen_server.start(Server), scaled(100)
+    pid, each = await named("server"), scaled(100)
     left = [100]
     done = asyncio.Event()
 
@@ -131,7 +137,7 @@ async def call_100() -> float:
 
 
 async def cast() -> float:
-    pid, bursts = await gen_server.start(Server), scaled(20, 5)
+    pid, bursts = await named("server"), scaled(20, 5)
     start = perf_counter()
     for _ in range(bursts):
         for _ in range(1_000):
@@ -141,7 +147,7 @@ async def cast() -> float:
 
 
 async def ring() -> float:
-    pids, hops, done = [await gen_server.start(Hop) for _ in range(1_000)], scaled(20_000), asyncio.Event()
+    pids, hops, done = [await named(f"hop {number}", Hop) for number in range(1_000)], scaled(20_000), asyncio.Event()
     for pid, after in zip(pids, [*pids[1:], pids[0]], strict=True):
         await gen_server.call(pid, (after, done))
     start = perf_counter()
@@ -175,16 +181,16 @@ async def restart() -> Mapping[str, float]:
 
 
 async def flood() -> Mapping[str, float]:
-    flooded, answering = await gen_server.start(Server), await gen_server.start(Server)
-    for _ in range(scaled(FLOOD)):
+    flooded, answering = await named("flooded"), await named("answering")
+    count = scaled(FLOOD)
+    for _ in range(count):
         await gen_server.cast(flooded, "busy")
-    over = asyncio.ensure_future(gen_server.call(flooded, "ask"))
-    return await watch_flood(lambda: gen_server.call(answering, "ask"), over.done)
+    return await watch_flood(lambda: gen_server.call(answering, "ask"), lambda: Server.served >= count)
 
 
 async def idle_bytes() -> float:
     before = rss_bytes()
-    pids = [await gen_server.start(Server) for _ in range(IDLE_ACTORS)]
+    pids = [await named(str(number)) for number in range(IDLE_ACTORS)]
     for pid in pids:
         await gen_server.call(pid, "ask")
     return (rss_bytes() - before) / IDLE_ACTORS

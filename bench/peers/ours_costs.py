@@ -32,7 +32,9 @@ class Dropping(Plain):
     mailbox_overflow = Overflow.DROP_OLDEST
 
 
-async def repeated(each: Each, count: int, prepare: Each | None = None, make: Callable[[], Plain | Async] = Plain) -> float:
+async def repeated(
+    each: Each, count: int, prepare: Each | None = None, make: Callable[[], Plain | Async] = Plain
+) -> float:
     process = await up(Runtime(reporter=quiet), make())
     if prepare is not None:
         await prepare(process)

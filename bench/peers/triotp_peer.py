@@ -150,7 +150,9 @@ async def restart(nursery: trio.Nursery) -> Mapping[str, float]:
 
 async def _answer() -> None:
     while True:
-        with suppress(mailbox.MailboxDoesNotExist, trio.ClosedResourceError, trio.BrokenResourceError, trio.TooSlowError):
+        with suppress(
+            mailbox.MailboxDoesNotExist, trio.ClosedResourceError, trio.BrokenResourceError, trio.TooSlowError
+        ):
             await gen_server.call("server", "ask", timeout=0.05)
             return
         await trio.sleep(0)

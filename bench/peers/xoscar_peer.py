@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from time import perf_counter
+from typing import ClassVar
 
 import uvloop
 import xoscar
@@ -32,17 +33,20 @@ class Server(xoscar.Actor):
 
 
 class Hop(xoscar.Actor):
-    def __init__(self) -> None:
-        self.after = self.done = None
+    done: ClassVar[asyncio.Event]
+    """Set when the token has made its hops; not handed over in a message, which would copy it."""
 
-    def link(self, after: object, done: asyncio.Event) -> None:
-        self.after, self.done = after, done
+    def __init__(self) -> None:
+        self.after = None
+
+    def link(self, after: object) -> None:
+        self.after = after
 
     async def token(self, left: int) -> None:
         if left == 0:
             self.done.set()
         else:
-            await self.after.token.send(left - 1)
+            await self.after.token.tell(left - 1)
 
 
 async def in_pool(work: Callable[[str], Coroutine[None, None, object]]) -> object:
@@ -73,19 +77,19 @@ async def cast(address: str) -> float:
     start = perf_counter()
     for _ in range(bursts):
         for _ in range(1_000):
-            await ref.nothing.send(1)
+            await ref.nothing.tell(1)
         await ref.ask()
     return seconds_each(start, 1_000 * bursts)
 
 
 async def ring(address: str) -> float:
     refs, hops = [await xoscar.create_actor(Hop, address=address) for _ in range(1_000)], scaled(10_000)
-    done = asyncio.Event()
+    Hop.done = asyncio.Event()
     for ref, after in zip(refs, [*refs[1:], refs[0]], strict=True):
-        await ref.link(after, done)
+        await ref.link(after)
     start = perf_counter()
-    await refs[0].token.send(hops)
-    await done.wait()
+    await refs[0].token.tell(hops)
+    await Hop.done.wait()
     return seconds_each(start, hops)
 
 
@@ -101,7 +105,7 @@ async def flood(address: str) -> Mapping[str, float]:
     flooded = await xoscar.create_actor(Server, address=address)
     answering = await xoscar.create_actor(Server, address=address)
     for _ in range(scaled(FLOOD)):
-        await flooded.busy.send()
+        await flooded.busy.tell()
     over = asyncio.ensure_future(_served(flooded))
     return await watch_flood(answering.ask, over.done)
 
