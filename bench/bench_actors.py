@@ -1,6 +1,6 @@
 """What an actor costs, beside Erlang, Elixir and the Python peers: every row for every system, in rounds.
 
-    python bench/bench_actors.py [--rounds 5] [--scale 1.0] [--only NAME …] [--no-install] [--no-write]
+    python bench/bench_actors.py [--rounds 5] [--scale 0.5] [--only NAME …] [--no-install] [--no-write]
 
 Each round runs every system once, in a process of its own, so that a machine that changes its mood changes it for all; the
 ratio within a round is what carries over to another machine. Memory is measured in fresh processes. The tables go to standard
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from report import Rounds, tables, write
-from rows import COST_ROWS, FRESH, TIMED
+from rows import COST_ROWS, TIMED
 from systems import COSTS, OURS, SYSTEMS, System
 
 LONGEST_S = 90
@@ -54,7 +54,7 @@ def one_round(systems: Sequence[System], scale: float) -> dict[str, dict[str, fl
     figures: dict[str, dict[str, float]] = {}
     for system in systems:
         figures[system.name] = measure(system, scale, TIMED)
-        for row in FRESH:
+        for row in system.fresh:
             figures[system.name] |= measure(system, scale, [row])
     return figures | {COSTS.name: measure(COSTS, scale, list(COST_ROWS))}
 
@@ -74,7 +74,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
-        "--scale", type=float, default=1.0, help="how much of everything; 1.0 = a round of about a minute"
+        "--scale", type=float, default=0.5, help="how much of everything; 0.5 = a round of about a minute"
     )
     parser.add_argument("--only", nargs="*", help="systems by name, beside ours")
     parser.add_argument("--no-install", action="store_true", help="leave peers out that are not there yet")

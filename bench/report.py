@@ -14,6 +14,13 @@ __all__ = ["Rounds", "tables", "write"]
 RESULTS = Path(__file__).with_name("RESULTS.md")
 BEGIN, END = "<!-- actors: begin, written by bench/bench_actors.py -->", "<!-- actors: end -->"
 
+RATIOS = """\
+Ratios of ours on uvloop to the other in the same round: of rates (more is better), or of times and sizes (less is better);
+the median, and in brackets the smallest and the largest."""
+ALWAYS_ON = """\
+What cannot be switched off is in every figure: reductions are counted (an addition a message), every call is a monitor (the
+callee knows whom to fail), a mailbox always has a bound, and a crash always has its reports."""
+
 Rounds = dict[str, list[dict[str, float]]]
 """By system, a dictionary of figures for each round."""
 
@@ -32,8 +39,7 @@ def tables(rounds: Rounds, missing: dict[str, str]) -> str:
     parts = [
         f"Medians of {count} rounds; {_machine()}.",
         "### Against what was promised",
-        "Ratios of ours on uvloop to the other in the same round: of rates (more is better), or of times and sizes (less is"
-        " better); the median, and in brackets the smallest and the largest.",
+        RATIOS,
         _table(
             ["", "Erlang", "promised", "", "best Python peer", "ratio", "promised", ""], map(_promises(rounds), ROWS)
         ),
@@ -43,8 +49,7 @@ def tables(rounds: Rounds, missing: dict[str, str]) -> str:
         _notes(missing),
         "### What a promise costs",
         _table(["", "ns", "more than plain"], _costs(rounds)),
-        "What cannot be switched off is in every figure: reductions are counted (an addition a message), every call is a monitor"
-        " (the callee knows whom to fail), a mailbox always has a bound, and a crash always has its reports.",
+        ALWAYS_ON,
         "### What we lose at, and why",
         _losses(rounds),
     ]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-__all__ = ["COST_ROWS", "FRESH", "ROWS", "TIMED", "Row", "Unit"]
+__all__ = ["COST_ROWS", "ROWS", "TIMED", "Row", "Unit"]
 
 
 class Unit(Enum):
@@ -64,9 +64,6 @@ ROWS = (
     Row("flood_p99", "call beside a flooded actor (20 µs a message), p99", Unit.MICROSECONDS, 2, 0.1, loses="a turn is bounded by 100 µs, not pre-empted"),
     Row("lag_p99", "lag of the event loop meanwhile, p99", Unit.MICROSECONDS, at_most=300e-6),
 )  # fmt: skip
-
-FRESH = ("idle_bytes", "idle_bytes_async")
-"""Measured in a process of their own, because a heap that was grown before hides what is taken from it."""
 
 TIMED = ("call", "call_async", "call_100", "cast", "ring", "spawn_stop", "restart", "flood")
 

@@ -83,9 +83,9 @@ if __name__ == "__main__":
             "cost_from_within": lambda: run(from_within(scaled(50_000))),
             "cost_through_loop": lambda: run(repeated(behind_a_cast, scaled(20_000))),
             "cost_monitor": lambda: run(repeated(monitored, scaled(20_000))),
-            "cost_log": lambda: calls(lambda process: sys.log(process)),
+            "cost_log": lambda: calls(sys.log),
             "cost_statistics": lambda: calls(lambda process: sys.statistics(process, True)),
-            "cost_trace": lambda: calls(lambda process: sys.trace(process)),
+            "cost_trace": lambda: calls(sys.trace),
             "cost_cast": lambda: run(burst(Plain, scaled(200_000, 1_000))),
             "cost_cast_full": lambda: run(burst(Dropping, scaled(200_000, 1_000))),
         }

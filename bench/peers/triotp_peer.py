@@ -7,6 +7,7 @@ from time import perf_counter
 from types import ModuleType
 
 import trio
+import trio.lowlevel
 from harness import busy, main, percentiles, rss_bytes, scaled, seconds_each
 from logbook import NullHandler
 from triotp import gen_server, mailbox, supervisor
@@ -22,7 +23,7 @@ async def init(argument: object) -> object:
     return {"served": 0, "after": argument}
 
 
-async def handle_call(message: object, _caller: object, state: dict) -> object:
+async def handle_call(_message: object, _caller: object, state: dict) -> object:
     return (gen_server.Reply(payload=1), state)
 
 
@@ -79,7 +80,7 @@ async def up(nursery: trio.Nursery, name: str, module: ModuleType = server, argu
 
 async def available(name: str) -> None:
     while mailbox._resolve(name) is None:  # noqa: SLF001 -- there is no other way to see that a server is up
-        await trio.sleep(0)
+        await trio.lowlevel.checkpoint()
 
 
 async def call(nursery: trio.Nursery) -> float:
@@ -130,7 +131,7 @@ async def spawn_stop(nursery: trio.Nursery) -> float:
         await up(nursery, "server")
         await gen_server.cast("server", "stop")
         while mailbox._resolve("server") is not None:  # noqa: SLF001
-            await trio.sleep(0)
+            await trio.lowlevel.checkpoint()
     return seconds_each(start, count)
 
 
@@ -155,7 +156,7 @@ async def _answer() -> None:
         ):
             await gen_server.call("server", "ask", timeout=0.05)
             return
-        await trio.sleep(0)
+        await trio.lowlevel.checkpoint()
 
 
 async def flood(nursery: trio.Nursery) -> Mapping[str, float]:
@@ -182,7 +183,7 @@ async def flood(nursery: trio.Nursery) -> Mapping[str, float]:
 async def _watch_loop(lags: list[float]) -> None:
     while True:
         start = perf_counter()
-        await trio.sleep(0)
+        await trio.lowlevel.checkpoint()
         lags.append(perf_counter() - start)
 
 
