@@ -23,6 +23,7 @@ from supervisors import (
     Down,
     Error,
     Exit,
+    ExitWith,
     Flags,
     NotStarted,
     Process,
@@ -54,10 +55,6 @@ class Ask(Request[object]):
 
 class Boom(Exception):
     """What a child raises; its text never matters."""
-
-
-class Other(Exception):
-    """A child wants to end for another reason than the one it was asked to end for."""
 
 
 def reason_of(reason: Reason):
@@ -183,7 +180,7 @@ class Scripted(Actor):
             case "raise":
                 raise Boom
             case ("exit", other):
-                raise Other(other)
+                raise ExitWith(reason_of(other))
         return None
 
     async def _sleep(self, seconds: float) -> None:
