@@ -7,7 +7,6 @@ Deviations: an id is a string, for it is what people read; tuples as specificati
 from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
-from functools import partial
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Final, Literal, Protocol, cast
 
@@ -193,11 +192,10 @@ def start_is_forgotten(*_: object) -> None:
 
 def _made_by(start: object) -> object:
     """What is behind a start function: `actor(partial(Ledger, journal))` makes a `Ledger`."""
-    while True:
-        inner = start.func if isinstance(start, partial) else getattr(start, "make", None)
-        if inner is None:
-            return start
-        start = cast("object", inner)
+    inner: object = start
+    while inner is not None:
+        start, inner = inner, getattr(inner, "make", None) or getattr(inner, "func", None)
+    return start
 
 
 def _check_modules(child_id: str, modules: object) -> None:
