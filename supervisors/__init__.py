@@ -32,13 +32,14 @@ from supervisors.exits import (
     Normal,
     Shutdown,
 )
+from supervisors.flags import AutoShutdown, Flags, Strategy
 from supervisors.inbox import Overflow
 from supervisors.pending import Pending, RequestIds, abcast, multi_call, send_request
 from supervisors.process import Down, Exit, Monitor, Process
 from supervisors.ref import Address, From, Request
 from supervisors.runtime import Runtime
 from supervisors.spawning import actor, spawn
-from supervisors.spec import BRUTAL_KILL, ChildSpec, ChildType, Flags, Restart, Strategy
+from supervisors.spec import BRUTAL_KILL, ChildSpec, ChildType, Restart, Started
 from supervisors.supervisor import Supervisor
 from supervisors.task import MaxChildren, TaskHandle, Tasks, TaskSupervisor
 
@@ -53,6 +54,7 @@ __all__ = [
     "Actor",
     "Address",
     "After",
+    "AutoShutdown",
     "BadSpec",
     "CallExit",
     "CallbackFailed",
@@ -85,6 +87,7 @@ __all__ = [
     "Restart",
     "Runtime",
     "Shutdown",
+    "Started",
     "Status",
     "Stop",
     "Strategy",

@@ -34,8 +34,8 @@ from supervisors.keeper import Keeper
 from supervisors.process import Process
 from supervisors.ref import Address, Request
 from supervisors.signals import State, current_process
+from supervisors.spawning import actor
 from supervisors.spec import ChildSpec, ChildType
-from supervisors.start import actor
 
 __all__ = [
     "child_spec",

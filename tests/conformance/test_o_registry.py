@@ -7,6 +7,7 @@ import pytest
 from supervisors import KILLED, SHUTDOWN, Actor, CallExit, Custom, Down, Exit, NotStarted, Stop, Supervisor, spawn, sys
 from supervisors.agent import Agent, AgentProcess
 from supervisors.exits import NOPROC
+from supervisors.flags import Flags
 from supervisors.registry import (
     AlreadyRegistered,
     Keys,
@@ -20,7 +21,6 @@ from supervisors.registry import (
     Unregistered,
 )
 from supervisors.signals import CURRENT
-from supervisors.spec import Flags
 from supervisors.testing import settle
 from tests.supervisors.scripted import Scripted, boom, started
 

@@ -1,7 +1,5 @@
 """What is played on both sides. Names of the golden traces of the catalogue (S1, E4, …) are in brackets."""
 
-from dataclasses import replace
-
 from tests.conformance.erlang.script import (
     Child,
     Reason,
@@ -24,17 +22,12 @@ def word(reason: Reason) -> str:
     return reason if isinstance(reason, str) else "with a term"
 
 
-CORE = "arrives with the complete supervisor"
 STRATEGIES = ("one_for_one", "rest_for_one", "one_for_all")
 A, B, C, D = (Child(name) for name in "abcd")
 
 
 def scenario(name: str, children: tuple[Child | Sup, ...], *steps: Step, differs: str = "", **flags) -> Scenario:
     return Scenario(name, Sup("root", children, **flags), steps, differs)
-
-
-def not_yet(scenarios: list[Scenario]) -> list[Scenario]:
-    return [replace(each, differs=CORE, strict=False) for each in scenarios]
 
 
 def crashes_at_every_position() -> list[Scenario]:
@@ -163,7 +156,6 @@ STOPPING = [
         "a timeout of zero",
         (Child("a", shutdown=0, on_stop=("sleep", 30)), B),
         stop(),
-        differs="a timeout of 0 is brutal_kill here, so that the kill is what was asked for and no shutdown_error",
     ),
     *(
         scenario(
@@ -212,7 +204,6 @@ ADMIN = [
         admin("start_child", "root", Child("c", then="ignore")),
         admin("start_child", "root", Child("d", "temporary", then="ignore")),
         admin("count_children", "root", None),
-        differs="a child that start_child cannot start is reported as start_error; OTP leaves it to the answer",
     ),
     scenario(
         "a restart by hand that fails keeps the specification and costs nothing",
@@ -409,7 +400,7 @@ SCENARIOS = [
     *STOPPING,
     *ADMIN,
     *TREES,
-    *not_yet(AUTO_SHUTDOWN),
+    *AUTO_SHUTDOWN,
     *SIGNALS,
     *CALLS,
 ]
