@@ -13,7 +13,7 @@ Files in import order; each imports only those before it:
     admin, child, supervisor            what one may ask; one child's beginning and end; static trees
     dynamic, task                       children that come and go; supervised coroutines
     application                         stopping a whole tree in order
-    introspect                          a snapshot of everything
+    introspect                          snapshots of everything: the table, the tree, who waits for whom
     virtual_time, probe, exploration,   for tests: time that moves when told, an actor that looks on, runs under many
         testing                         interleavings; all of it in one place
 """

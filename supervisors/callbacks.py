@@ -78,6 +78,17 @@ class CallbackProcess(MailProcess):
     def overflow(self) -> Overflow:
         return self.instance.mailbox_overflow
 
+    # For those who look on
+
+    @property
+    def under_way(self) -> Item | None:
+        """What a callback that waits is for."""
+        return self._item if self._is_busy else None
+
+    @property
+    def is_suspended(self) -> bool:
+        return self._extras is not None and self._extras.is_suspended
+
     @abstractmethod
     def _come_to_rest(self) -> None:
         """Something is through: what is next?"""
