@@ -1,7 +1,7 @@
 """supervisors: OTP for asyncio. Actors, links, monitors and supervision trees, true to Erlang's semantics.
 
 Files in import order; each imports only those before it:
-    errors, exits, clock                what can go wrong; why a process ends; time
+    errors, texts, exits, clock         what can go wrong; bounded texts of anything; why a process ends; time
     deadlines, alarm                    the time-outs of all calls; messages to oneself, later
     spec, events                        the vocabulary of supervision; what is reported
     intensity, strategy                 the restart decision, pure: how often, and who

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from typing import Any, Final, Self, TypeVar, final
 
 from supervisors.actor import NO_REPLY, Actor
-from supervisors.exits import bounded_text
 from supervisors.ref import From
 from supervisors.runtime import Runtime
 from supervisors.spawning import spawn
+from supervisors.texts import brief
 from supervisors.virtual_time import VirtualClock, eventually, settle
 
 __all__ = ["Probe", "Received"]
@@ -40,7 +40,7 @@ class Received:
     from_: From | None = None
 
     def __str__(self) -> str:
-        return f"{self.kind} {bounded_text(self.message.__repr__)}"
+        return f"{self.kind} {brief(self.message)}"
 
 
 class Probe(Actor):
