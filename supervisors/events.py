@@ -62,7 +62,7 @@ class Crashed:
     """A process ended abnormally (OTP: the report of `proc_lib`): who it was, who started it, what it left behind.
 
     `ancestors` are its parent, the parent of that, and so on; `neighbours` those of its links that do not trap exits, which it is
-    about to take along.
+    about to take along. `reductions` are those before its last turn.
     """
 
     process: str

@@ -1,6 +1,6 @@
 """The reports of an actor that ends abnormally: what it was working on, what of it may be shown, and where it stood."""
 
-from typing import Final
+from typing import Final, cast
 
 from supervisors.actor import Actor, Status
 from supervisors.debug import Debugger
@@ -64,10 +64,13 @@ def _ancestors(parent: Process | None) -> tuple[str, ...]:
 def formatted(instance: Actor, status: Status) -> Status:
     """The status as `format_status` of the actor shows it; nothing of it if that fails (OTP withholds the data, too)."""
     try:
-        return instance.format_status(status)
+        shown = cast("object", instance.format_status(status))
+        if isinstance(shown, Status):
+            return shown
+        text = f"format_status returned no Status, got: {type(shown).__name__}: the data is withheld"
     except Exception as broken:  # noqa: BLE001 -- a report must never become a second crash
         text = f"format_status raised {type(broken).__name__}: the data is withheld"
-        return Status(text, None if status.message is None else text, status.reason)
+    return Status(text, None if status.message is None else text, status.reason)
 
 
 def _text(value: object) -> str:
