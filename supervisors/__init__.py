@@ -1,7 +1,7 @@
 """supervisors: OTP for asyncio. Actors, links, monitors and supervision trees, true to Erlang's semantics.
 
 Files in import order; each imports only those before it:
-    errors, exits, clock                what can go wrong; why a process ends; time
+    errors, texts, exits, clock         what can go wrong; bounded texts of anything; why a process ends; time
     deadlines, alarm                    the time-outs of all calls; messages to oneself, later
     spec, events                        the vocabulary of supervision; what is reported
     intensity, strategy                 the restart decision, pure: how often, and who
@@ -13,7 +13,9 @@ Files in import order; each imports only those before it:
     admin, child, supervisor            what one may ask; one child's beginning and end; static trees
     dynamic, task                       children that come and go; supervised coroutines
     application                         stopping a whole tree in order
-    introspect, testing                 a snapshot of everything; virtual time
+    introspect                          snapshots of everything: the table, the tree, who waits for whom
+    virtual_time, probe, exploration,   for tests: time that moves when told, an actor that looks on, runs under many
+        testing                         interleavings; all of it in one place
 """
 
 from supervisors.actor import HIBERNATE, IGNORE, NO_REPLY, Actor, After, Continue, Fail, Reply, Status, Stop

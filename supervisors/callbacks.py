@@ -16,11 +16,11 @@ from typing import Any, Final, cast
 
 from supervisors.actor import HIBERNATE, IGNORE, NO_REPLY, Actor, After, Continue, Fail, Reply, Stop
 from supervisors.debug import In, NoReply, Out
-from supervisors.events import Unexpected
+from supervisors.events import Crashed, Unexpected
 from supervisors.exits import NORMAL, SHUTDOWN, Custom, ExitReason, Killed, error_of, is_abnormal, reason_of
 from supervisors.extras import NOBODY, Extras, TimeUp
 from supervisors.inbox import NOWHERE, Item, Kind, MailProcess, Overflow
-from supervisors.obituary import terminated
+from supervisors.obituary import crashed, terminated
 from supervisors.process import Process
 from supervisors.ref import From
 from supervisors.runtime import Runtime
@@ -77,6 +77,17 @@ class CallbackProcess(MailProcess):
     @property
     def overflow(self) -> Overflow:
         return self.instance.mailbox_overflow
+
+    # For those who look on
+
+    @property
+    def under_way(self) -> Item | None:
+        """What a callback that waits is for."""
+        return self._item if self._is_busy else None
+
+    @property
+    def is_suspended(self) -> bool:
+        return self._extras is not None and self._extras.is_suspended
 
     @abstractmethod
     def _come_to_rest(self) -> None:
@@ -262,6 +273,9 @@ class CallbackProcess(MailProcess):
         if is_abnormal(reason):
             debugger = self._extras.debugger if self._extras is not None else None
             self.runtime.report(terminated(self.label, self.instance, reason, item, debugger))
+
+    def _obituary(self, reason: ExitReason) -> Crashed:
+        return crashed(self, reason, runs=type(self.instance).__qualname__, reductions=self.reductions)
 
     def _is_crash(self, reason: ExitReason) -> bool:
         return self._doomed is None and super()._is_crash(reason)
