@@ -20,6 +20,7 @@ from supervisors import (
     spawn,
 )
 from supervisors.application import stop_tree
+from supervisors.exits import TIMEOUT
 from supervisors.testing import settle
 
 
@@ -230,8 +231,9 @@ async def test_waiting_for_a_result_gives_up_in_time_and_the_task_runs_on(tasks,
     waiting = asyncio.create_task(handle.result(within_s=3))
     await clock.advance(3)
 
-    with pytest.raises(TimeoutError):
+    with pytest.raises(CallExit) as caught:
         await waiting
+    assert caught.value.reason == TIMEOUT
     assert handle.process.alive
 
 
