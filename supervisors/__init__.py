@@ -40,7 +40,7 @@ from supervisors.runtime import Runtime
 from supervisors.spawning import actor, spawn
 from supervisors.spec import BRUTAL_KILL, ChildSpec, ChildType, Flags, Restart, Strategy
 from supervisors.supervisor import Supervisor
-from supervisors.task import MaxChildren, TaskHandle, Tasks, TaskSupervisor
+from supervisors.task import Exited, MaxChildren, Ok, TaskHandle, Tasks, TaskStart, TaskSupervisor
 
 __all__ = [
     "BRUTAL_KILL",
@@ -66,6 +66,7 @@ __all__ = [
     "Exit",
     "ExitReason",
     "ExitWith",
+    "Exited",
     "Fail",
     "Flags",
     "From",
@@ -76,6 +77,7 @@ __all__ = [
     "NameTaken",
     "Normal",
     "NotStarted",
+    "Ok",
     "Overflow",
     "Pending",
     "Process",
@@ -91,6 +93,7 @@ __all__ = [
     "Supervisor",
     "SupervisorsError",
     "TaskHandle",
+    "TaskStart",
     "TaskSupervisor",
     "Tasks",
     "abcast",
