@@ -11,7 +11,10 @@ Files in import order; each imports only those before it:
     callbacks, actor_process, spawning  what results mean; turns and the shortcut of calls; bringing an actor up
     pending, sys                        answers fetched later; looking into a living actor
     admin, child, supervisor            what one may ask; one child's beginning and end; static trees
-    dynamic, task                       children that come and go; supervised coroutines
+    dynamic                             children that come and go
+    task_process, task_handle, task_many  coroutines as processes; their results, one by one or many at once
+    task_source, task_keeper, task_stream  a task for each input, so many at a time
+    task                                supervised tasks, and a map of all that concerns tasks
     application                         stopping a whole tree in order
     introspect, testing                 a snapshot of everything; virtual time
 """

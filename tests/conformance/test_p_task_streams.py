@@ -1,7 +1,6 @@
 """Group P, streams of tasks: alone, and under a supervisor, linked and not."""
 
 import asyncio
-import gc
 from functools import partial
 
 import pytest
@@ -78,6 +77,7 @@ async def all_of(stream, clock, seconds):
 async def first(stream):
     async for outcome in stream:
         return outcome
+    return None
 
 
 async def give_up(value):
@@ -312,11 +312,8 @@ async def test_p101_failures_of_a_supervised_stream_are_results_to_who_traps_exi
     assert await boss.call(errand) == [Exited(Custom(n)) for n in (1, 2, 3, 4)]
 
 
-@pytest.mark.parametrize(("case", "kind"), [("p102", "supervised"), ("p109", "nolink")])
-async def test_p102_a_supervised_stream_that_is_left_early_shuts_its_tasks_down(
-    streams, sleep, clock, at_rest, case, kind
-):
-    taking = asyncio.create_task(first(streams[kind]([0, None, None, None], sleep)))
+async def test_p102_a_supervised_stream_that_is_left_early_shuts_its_tasks_down(streams, sleep, clock, at_rest):
+    taking = asyncio.create_task(first(streams["supervised"]([0, None, None, None], sleep)))
     await clock.advance(0)
 
     assert await taking == Ok(0)
@@ -338,9 +335,8 @@ async def left_early(boss, stream, clock):
     assert (boss.instance.inbox, boss.links) == ([], ())
 
 
-@pytest.mark.parametrize("kind", ["async_stream", "async_stream_nolink"])
-async def test_p104_a_full_supervisor_ends_the_stream_and_its_tasks(boss, runtime, sleep, kind):
-    await full(boss, runtime, sleep, kind)
+async def test_p104_a_full_supervisor_ends_the_stream_and_its_tasks(boss, runtime, sleep):
+    await full(boss, runtime, sleep, "async_stream")
 
 
 async def full(boss, runtime, sleep, kind):
@@ -398,6 +394,14 @@ async def test_p109_failures_of_an_unlinked_stream_are_results_to_everybody(boss
 
     assert await boss.call(errand) == [Exited(Custom(n)) for n in (1, 2, 3, 4)]
     assert boss.alive
+
+
+async def test_p110_an_unlinked_stream_that_is_left_early_shuts_its_tasks_down(streams, sleep, clock, at_rest):
+    taking = asyncio.create_task(first(streams["nolink"]([0, None, None, None], sleep)))
+    await clock.advance(0)
+
+    assert await taking == Ok(0)
+    assert await at_rest() == AT_REST
 
 
 async def test_p110_an_unlinked_stream_ends_with_its_owner(boss, tasks, sleep, at_rest):
@@ -501,4 +505,3 @@ async def test_p75_a_taker_that_is_cancelled_leaves_nothing_behind(streams, slee
         await asyncio.wait([taking])
 
     assert await at_rest() == AT_REST
-    gc.collect()
