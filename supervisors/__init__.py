@@ -11,7 +11,10 @@ Files in import order; each imports only those before it:
     callbacks, actor_process, spawning  what results mean; turns and the shortcut of calls; bringing an actor up
     pending, sys                        answers fetched later; looking into a living actor
     admin, child, supervisor            what one may ask; one child's beginning and end; static trees
-    dynamic, task                       children that come and go; supervised coroutines
+    dynamic                             children that come and go
+    task_process, task_handle, task_many  coroutines as processes; their results, one by one or many at once
+    task_source, task_keeper, task_stream  a task for each input, so many at a time
+    task                                supervised tasks, and a map of all that concerns tasks
     application                         stopping a whole tree in order
     introspect                          snapshots of everything: the table, the tree, who waits for whom
     virtual_time, probe, exploration,   for tests: time that moves when told, an actor that looks on, runs under many
@@ -43,7 +46,7 @@ from supervisors.runtime import Runtime
 from supervisors.spawning import actor, spawn
 from supervisors.spec import BRUTAL_KILL, ChildSpec, ChildType, Restart, Started
 from supervisors.supervisor import Supervisor
-from supervisors.task import MaxChildren, TaskHandle, Tasks, TaskSupervisor
+from supervisors.task import Exited, MaxChildren, Ok, TaskHandle, Tasks, TaskStart, TaskSupervisor
 
 __all__ = [
     "BRUTAL_KILL",
@@ -70,6 +73,7 @@ __all__ = [
     "Exit",
     "ExitReason",
     "ExitWith",
+    "Exited",
     "Fail",
     "Flags",
     "From",
@@ -80,6 +84,7 @@ __all__ = [
     "NameTaken",
     "Normal",
     "NotStarted",
+    "Ok",
     "Overflow",
     "Pending",
     "Process",
@@ -96,6 +101,7 @@ __all__ = [
     "Supervisor",
     "SupervisorsError",
     "TaskHandle",
+    "TaskStart",
     "TaskSupervisor",
     "Tasks",
     "abcast",
