@@ -29,7 +29,7 @@ not linked to its caller hurts nobody when it fails. Who is cancelled while a ta
 import asyncio
 from collections.abc import AsyncIterable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar, Unpack, final
+from typing import Any, TypeVar, Unpack, final
 
 from supervisors.admin import ChildInfo
 from supervisors.dynamic import DynamicSupervisor, ListChildren, StopChild, TooManyChildren
@@ -39,7 +39,7 @@ from supervisors.process import Process
 from supervisors.ref import Address, From, Request
 from supervisors.runtime import Runtime
 from supervisors.signals import current_process
-from supervisors.spec import WORKER_SHUTDOWN_S, ChildSpec, Restart
+from supervisors.spec import WORKER_SHUTDOWN_S, BrutalKill, ChildSpec, Restart
 from supervisors.task_handle import Exited, NotOwner, Ok, TaskHandle, async_
 from supervisors.task_keeper import Options
 from supervisors.task_many import await_many, poll_many
@@ -82,16 +82,6 @@ class MaxChildren(SupervisorsError):
         self.max_children = max_children
 
 
-class _Gone:
-    """Stands for the start of a temporary task in its specification: the job is dropped, so that nothing of it lingers."""
-
-    async def __call__(self, runtime: Runtime, parent: Process) -> Process | None:
-        raise LookupError("a temporary task is started once and never again")
-
-
-_GONE: Final = _Gone()
-
-
 @final
 @dataclass(frozen=True, slots=True)
 class _StartTask(Request[TaskProcess | TooManyChildren]):
@@ -112,7 +102,7 @@ class TaskSupervisor(DynamicSupervisor):
         if full is not None:
             return full
         process = request.what.begin(self.runtime, self.me)
-        self._children[process] = request.spec
+        self._keep(process, request.spec)
         if request.adopt is not None:
             request.adopt(process)
         return process
@@ -149,17 +139,21 @@ class Tasks:
     def __init__(self, supervisor: Address) -> None:
         self._supervisor = supervisor
 
-    async def async_(self, job: Job[T], *, label: str = "", shutdown_s: float = WORKER_SHUTDOWN_S) -> TaskHandle[T]:
+    async def async_(
+        self, job: Job[T], *, label: str = "", shutdown_s: float | BrutalKill = WORKER_SHUTDOWN_S
+    ) -> TaskHandle[T]:
         """Start `job()` as a task linked to the caller, too: neither crashes alone (Elixir `Task.Supervisor.async/3`)."""
         return await self._handle(job, label, shutdown_s, current_process())
 
     async def async_nolink(
-        self, job: Job[T], *, label: str = "", shutdown_s: float = WORKER_SHUTDOWN_S
+        self, job: Job[T], *, label: str = "", shutdown_s: float | BrutalKill = WORKER_SHUTDOWN_S
     ) -> TaskHandle[T]:
         """Start `job()` as a task whose failure is the caller's to see, not to share. It goes on when the caller ends."""
         return await self._handle(job, label, shutdown_s, None)
 
-    async def _handle(self, job: Job[T], label: str, shutdown_s: float, linked_to: Process | None) -> TaskHandle[T]:
+    async def _handle(
+        self, job: Job[T], label: str, shutdown_s: float | BrutalKill, linked_to: Process | None
+    ) -> TaskHandle[T]:
         claim = _Claim(linked_to)
         try:
             process = await self._start(TaskStart(job, label), Restart.TEMPORARY, shutdown_s, claim.take)
@@ -173,15 +167,16 @@ class Tasks:
         job: Job[object],
         *,
         label: str = "",
-        shutdown_s: float = WORKER_SHUTDOWN_S,
+        shutdown_s: float | BrutalKill = WORKER_SHUTDOWN_S,
         restart: Restart = Restart.TEMPORARY,
     ) -> TaskProcess:
         """Start `job()` and forget it. With another `restart` it is run again, like any child, and must bear that."""
         return await self._start(TaskStart(job, label), restart, shutdown_s, None)
 
-    async def _start(self, what: TaskStart, restart: Restart, shutdown_s: float, adopt: Adopt | None) -> TaskProcess:
-        again = _GONE if restart is Restart.TEMPORARY else what
-        spec = ChildSpec(what.label or name_of(what.job), again, restart, shutdown_s)
+    async def _start(
+        self, what: TaskStart, restart: Restart, shutdown_s: float | BrutalKill, adopt: Adopt | None
+    ) -> TaskProcess:
+        spec = ChildSpec(what.label or name_of(what.job), what, restart, shutdown_s)
         started = await self._supervisor.call(_StartTask(what, spec, adopt))
         if isinstance(started, TooManyChildren):
             raise MaxChildren(started.max_children)

@@ -27,7 +27,7 @@ from supervisors.exits import KILLED, NOPROC, NORMAL, SHUTDOWN, TIMEOUT, CallExi
 from supervisors.process import Process
 from supervisors.runtime import Runtime
 from supervisors.signals import current_process
-from supervisors.spec import BRUTAL_KILL, WORKER_SHUTDOWN_S
+from supervisors.spec import BRUTAL_KILL, WORKER_SHUTDOWN_S, BrutalKill
 from supervisors.task_process import Job, TaskProcess, start, start_link
 
 __all__ = ["Await", "Exited", "NotOwner", "Ok", "TaskHandle", "async_", "async_nolink", "outcome_of", "wait_for_some"]
@@ -125,19 +125,19 @@ class TaskHandle(Generic[T]):
             await wait_for_some((self,), lambda _: True, within_s)
         return self._outcome
 
-    async def shutdown(self, within_s: float = WORKER_SHUTDOWN_S) -> Ok[T] | Exited | None:
+    async def shutdown(self, within_s: float | BrutalKill = WORKER_SHUTDOWN_S) -> Ok[T] | Exited | None:
         """End the task and wait for it: it is asked, and killed after `within_s`; `BRUTAL_KILL` kills at once (`Task.shutdown/2`).
 
         None if it ended as it was told to. A result that won the race is answered, and so is another reason, `Killed` among them.
         The task is unlinked first. Cancelled while it waits, it kills the task, for nobody else would.
         """
         self.check_owner()
-        process, is_brutal = self.process, within_s <= BRUTAL_KILL
+        process = self.process
         if process is not None:
             self._unlink(process)
             await _end(process, within_s)
         outcome = self._outcome
-        wanted = KILLED if is_brutal else SHUTDOWN
+        wanted = KILLED if within_s is BRUTAL_KILL else SHUTDOWN
         return None if isinstance(outcome, Exited) and outcome.reason == wanted else outcome
 
     def ignore(self) -> Ok[T] | Exited | None:
@@ -195,11 +195,12 @@ def outcome_of(process: TaskProcess, reason: ExitReason) -> Ok[object] | Exited:
         return Exited(reason)
 
 
-async def _end(process: TaskProcess, within_s: float) -> None:
+async def _end(process: TaskProcess, within_s: float | BrutalKill) -> None:
     try:
-        if within_s > BRUTAL_KILL and process.alive:
+        if not isinstance(within_s, BrutalKill):
             process.exit(SHUTDOWN)
-            await process.ended(within_s)
+            if within_s > 0:
+                await process.ended(within_s)
     finally:
         process.exit(KILLED)  # nothing to the dead
     await process.ended()

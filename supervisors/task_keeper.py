@@ -18,7 +18,7 @@ from supervisors.exits import KILLED, NORMAL, SHUTDOWN, TIMEOUT, ExitReason
 from supervisors.process import Process
 from supervisors.runtime import Runtime
 from supervisors.signals import Down, Exit, State
-from supervisors.spec import BRUTAL_KILL, WORKER_SHUTDOWN_S
+from supervisors.spec import WORKER_SHUTDOWN_S, BrutalKill
 from supervisors.task_handle import Exited, Ok, outcome_of
 from supervisors.task_process import Mailless, TaskProcess
 
@@ -39,7 +39,7 @@ class Options:
     timeout_s: float = 5.0  # of each task, from its start; inf: none
     on_timeout: OnTimeout = "exit"
     zip_input_on_exit: bool = False
-    shutdown_s: float = WORKER_SHUTDOWN_S
+    shutdown_s: float | BrutalKill = WORKER_SHUTDOWN_S
 
     def __post_init__(self) -> None:
         if self.max_concurrency < 1:
@@ -50,7 +50,7 @@ class Options:
             raise BadSpec("invalid_timeout", f"expected timeout_s to be >= 0, got: {self.timeout_s}")
         if self.on_timeout not in {"exit", "kill_task"}:
             raise BadSpec("invalid_on_timeout", f"expected on_timeout to be exit or kill_task, got: {self.on_timeout}")
-        if not self.shutdown_s >= 0:
+        if not isinstance(self.shutdown_s, BrutalKill) and not self.shutdown_s >= 0:
             raise BadSpec("invalid_shutdown", f"expected shutdown_s to be >= 0, got: {self.shutdown_s}")
 
 
@@ -184,17 +184,19 @@ class StreamKeeper(Mailless):
         self._unlink_from_owner(self)
         for process in tuple(self.running):
             self._ask_to_end(process)
+        patience = self._options.shutdown_s
         if not self.running:
             self.die(NORMAL)
-        elif BRUTAL_KILL < self._options.shutdown_s < inf:
-            self._grace = self.runtime.call_later(self._options.shutdown_s, self._lose_patience)
+        elif not isinstance(patience, BrutalKill) and patience < inf:
+            self._grace = self.runtime.call_later(patience, self._lose_patience)
 
     def _ask_to_end(self, process: Process) -> None:
         timer = self.running[process].timer
         if timer is not None:
             timer.cancel()
         self._unlink_from_owner(process)
-        process.receive_exit(self, SHUTDOWN if self._options.shutdown_s > BRUTAL_KILL else KILLED, linked=False)
+        is_brutal = isinstance(self._options.shutdown_s, BrutalKill)
+        process.receive_exit(self, KILLED if is_brutal else SHUTDOWN, linked=False)
 
     def _lose_patience(self) -> None:
         for process in tuple(self.running):

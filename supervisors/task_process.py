@@ -4,7 +4,7 @@
     process = start_link(partial(fetch, url))       # … but the process that started it, by a link
 
 Guarantees: a crash of the job, even of the call of it, is the end of this process and touches nobody but those linked to it; the
-code runs with a copy of the context variables of whoever started it. An exit signal cancels it once: code that catches the
+code runs with a copy of the context variables of whoever started it. `raise ExitWith(reason)` in it is `exit(Reason)`. An exit signal cancels it once: code that catches the
 cancellation to end in order (and then returns) ends for the reason of the signal. A task takes no messages.
 Does not hand the result over: that is the business of `task_handle`.
 """
@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any, Final, TypeVar, final
 
 from supervisors.events import Crashed
-from supervisors.exits import NOPROC, NORMAL, CallExit, ExitReason, Killed, error_of
+from supervisors.exits import NOPROC, NORMAL, CallExit, ExitReason, Killed, error_of, reason_of
 from supervisors.process import Process
 from supervisors.ref import From
 from supervisors.runtime import Runtime
@@ -89,7 +89,7 @@ class TaskProcess(Mailless):
         elif task.cancelled():
             self.die(self._doomed or error_of(asyncio.CancelledError("the task cancelled itself")))
         elif (error := task.exception()) is not None:
-            self.die(self._doomed or error_of(error))
+            self.die(self._doomed or reason_of(error))
         else:
             self._value = task.result()
             self.die(self._doomed or NORMAL)
@@ -143,7 +143,7 @@ async def _gone() -> object:
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class TaskStart:
     """How a task is started: alone, or as a child (Elixir `Task.child_spec/1`): `ChildSpec("sync", TaskStart(sync))`.
 
@@ -158,7 +158,7 @@ class TaskStart:
     def begin(self, runtime: Runtime, parent: Process | None) -> TaskProcess:
         return TaskProcess(runtime, self, parent)
 
-    async def __call__(self, runtime: Runtime, parent: Process) -> TaskProcess:
+    def __call__(self, runtime: Runtime, parent: Process) -> TaskProcess:
         return self.begin(runtime, parent)
 
 

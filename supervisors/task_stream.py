@@ -20,6 +20,7 @@ from typing import Any, Generic, Self, TypedDict, TypeVar, Unpack
 from supervisors.exits import TIMEOUT, CallExit
 from supervisors.runtime import Runtime
 from supervisors.signals import current_process
+from supervisors.spec import BrutalKill
 from supervisors.task_handle import Await, Exited, Ok
 from supervisors.task_keeper import OnTimeout, Options, Slot, StreamKeeper
 from supervisors.task_process import TaskProcess, TaskStart, name_of, runtime_here
@@ -42,7 +43,7 @@ class StreamOptions(TypedDict, total=False):
     timeout_s: float
     on_timeout: OnTimeout
     zip_input_on_exit: bool
-    shutdown_s: float
+    shutdown_s: float | BrutalKill
 
 
 class TaskStream(Generic[A, T]):

@@ -4,8 +4,7 @@ import asyncio
 
 import pytest
 
-from supervisors import Actor, CallExit
-from supervisors.signals import current_process
+from supervisors import Actor, CallExit, ExitWith
 from supervisors.task import Ok
 
 
@@ -23,8 +22,7 @@ async def forever():
 
 async def leave(reason):
     """`exit(Reason)`."""
-    current_process().exit(reason)
-    await forever()
+    raise ExitWith(reason)
 
 
 async def deaf():

@@ -95,8 +95,13 @@ async def test_p80_a_crash_is_reported_with_what_ran_and_who_started_it(mortal, 
 
 @pytest.mark.parametrize("reason", [NORMAL, SHUTDOWN, KILLED, Custom("told to")])
 async def test_p80_a_task_that_is_ended_by_a_signal_is_not_reported(tasks, reports, reason):
-    process = await tasks.start_child(partial(leave, reason))
-    await process.ended()
+    async def ends_itself():
+        current_process().exit(reason)
+        await forever()
+
+    process = await tasks.start_child(ends_itself)
+
+    assert await process.ended() == reason
 
     assert [event for event in reports.events if isinstance(event, Crashed)] == []
 
