@@ -176,7 +176,10 @@ class Tasks:
     async def _start(
         self, what: TaskStart, restart: Restart, shutdown_s: float | BrutalKill, adopt: Adopt | None
     ) -> TaskProcess:
-        spec = ChildSpec(what.label or name_of(what.job), what, restart, shutdown_s)
+        id_ = what.label or name_of(what.job)
+        spec = ChildSpec(
+            id_, what, restart, shutdown_s, modules=(TaskProcess,)
+        )  # and not `what`: it would keep the job
         started = await self._supervisor.call(_StartTask(what, spec, adopt))
         if isinstance(started, TooManyChildren):
             raise MaxChildren(started.max_children)

@@ -24,9 +24,10 @@ from supervisors import (
     TaskSupervisor,
     spawn,
 )
+from supervisors.admin import GetChildspec
 from supervisors.application import stop_tree
 from supervisors.exits import TIMEOUT
-from supervisors.task import async_, await_many, poll_many
+from supervisors.task import TaskProcess, TaskStart, async_, await_many, poll_many
 from supervisors.testing import settle
 
 
@@ -328,3 +329,11 @@ async def test_a_task_that_has_ended_holds_none_of_its_arguments(tasks):
 
 async def keep(cargo: object) -> None:
     await asyncio.sleep(0)
+
+
+async def test_the_supervisor_of_a_temporary_task_keeps_nothing_it_was_started_with(tasks, runtime):
+    process = await tasks.start_child(forever, label="forever")
+    spec = await runtime.named("tasks").call(GetChildspec(process))
+
+    assert not isinstance(spec.start, TaskStart)
+    assert spec.modules == (TaskProcess,)
