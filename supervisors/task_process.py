@@ -12,12 +12,13 @@ Does not hand the result over: that is the business of `task_handle`.
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from contextvars import Context, copy_context
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, TypeVar, final
 
 from supervisors.events import Crashed
 from supervisors.exits import NOPROC, NORMAL, CallExit, ExitReason, Killed, error_of, reason_of
+from supervisors.obituary import crashed
 from supervisors.process import Process
 from supervisors.ref import From
 from supervisors.runtime import Runtime
@@ -27,6 +28,9 @@ __all__ = ["Job", "Mailless", "TaskProcess", "TaskStart", "ancestors", "callers"
 
 T = TypeVar("T")
 Job = Callable[[], Coroutine[Any, Any, T]]
+
+MOST_CALLERS: Final = 32
+"""A task that starts its successor, and so on, must not keep them all."""
 
 _NO_VALUE: Final = object()
 
@@ -126,7 +130,7 @@ class TaskProcess(Mailless):
         runs = name_of(self._runs)
         if self.on_behalf_of:
             runs = f"{runs}, started from {self.on_behalf_of[0].label}"
-        return replace(super()._obituary(reason), runs=runs, ancestors=tuple(each.label for each in ancestors(self)))
+        return crashed(self, reason, runs=runs, reductions=0)
 
     def die(self, reason: ExitReason) -> None:
         super().die(reason)
@@ -195,7 +199,7 @@ def callers(process: Process | None = None) -> tuple[Process, ...]:
 
 def callers_of(owner: Process | None) -> tuple[Process, ...]:
     """The chain of whatever `owner` starts."""
-    return () if owner is None else (owner, *callers(owner))
+    return () if owner is None else (owner, *callers(owner)[: MOST_CALLERS - 1])
 
 
 def ancestors(process: Process | None = None) -> tuple[Process, ...]:

@@ -27,7 +27,7 @@ from supervisors import (
 from supervisors.admin import GetChildspec
 from supervisors.application import stop_tree
 from supervisors.exits import TIMEOUT
-from supervisors.task import TaskProcess, TaskStart, async_, await_many, poll_many
+from supervisors.task import TaskProcess, TaskStart, async_, await_many, callers, poll_many, start
 from supervisors.testing import settle
 
 
@@ -337,3 +337,18 @@ async def test_the_supervisor_of_a_temporary_task_keeps_nothing_it_was_started_w
 
     assert not isinstance(spec.start, TaskStart)
     assert spec.modules == (TaskProcess,)
+
+
+async def test_a_line_of_tasks_that_start_one_another_does_not_remember_all_of_them(runtime):
+    seen = []
+
+    async def relay(left: int) -> None:
+        seen.append(len(callers()))
+        if left:
+            start(partial(relay, left - 1))
+
+    start(partial(relay, 40), runtime=runtime)
+    while len(seen) < 41:
+        await settle()
+
+    assert seen == [*range(33), *[32] * 8]
