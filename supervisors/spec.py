@@ -156,7 +156,10 @@ class ChildSpec:
 
     def without_start(self) -> "ChildSpec":
         """What is kept of a temporary child, which is never started again: nothing of its arguments (OTP: `undefined`)."""
-        return replace(self, start=start_is_forgotten, modules=self.implementation)
+        modules = self.implementation
+        if self.modules is None and not isinstance(modules[0], type):
+            modules = "dynamic"  # a function may hold arguments, too
+        return replace(self, start=start_is_forgotten, modules=modules)
 
 
 def check_childspecs(children: Iterable[ChildSpec], auto_shutdown: AutoShutdown | None = None) -> None:
