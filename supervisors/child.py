@@ -40,7 +40,7 @@ async def bring_up(spec: ChildSpec, runtime: Runtime, by: Process, extra: tuple[
     start = cast("Callable[..., Any]", spec.start)
     try:
         started = start(runtime, by, *extra)
-        if not (started is None or isinstance(started, (Process, Started))):
+        if hasattr(started, "__await__"):
             started = await started
     except NameTaken as error:
         holder = runtime.whereis(error.name)

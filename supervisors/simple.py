@@ -37,16 +37,16 @@ SIMPLE_FLAGS: Final = Flags()
 @final
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """A start with arguments, OTP's `{M, F, Args}`: `function(runtime, parent, *args)`; extra arguments come before them."""
+    """A start with arguments, OTP's `{M, F, Args}`: `func(runtime, parent, *args)`; extra arguments come before them."""
 
-    function: Callable[..., Any]
+    func: Callable[..., Any]
     args: tuple[object, ...] = ()
 
     def __call__(self, runtime: Runtime, parent: Process, /, *extra: object) -> Any:
-        return self.function(runtime, parent, *extra, *self.args)
+        return self.func(runtime, parent, *extra, *self.args)
 
     def with_more(self, args: tuple[object, ...]) -> "Apply":
-        return Apply(self.function, self.args + args)
+        return Apply(self.func, self.args + args)
 
 
 @final

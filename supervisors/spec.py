@@ -124,7 +124,7 @@ class ChildSpec:
 
     def __post_init__(self) -> None:
         check_fields(self, _CHILD_FIELDS, f" of child {self.id!r}")
-        if self.modules not in {None, "dynamic"}:
+        if isinstance(self.modules, tuple):
             _check_modules(self.id, self.modules)
         if self.significant and self.restart is Restart.PERMANENT:
             raise BadSpec("bad_combination", f"expected significant child {self.id!r} not to be permanent")
@@ -156,7 +156,10 @@ class ChildSpec:
 
     def without_start(self) -> "ChildSpec":
         """What is kept of a temporary child, which is never started again: nothing of its arguments (OTP: `undefined`)."""
-        return replace(self, start=start_is_forgotten, modules=self.implementation)
+        modules = self.implementation
+        if self.modules is None and not isinstance(modules[0], type):
+            modules = "dynamic"  # a function may hold arguments, too
+        return replace(self, start=start_is_forgotten, modules=modules)
 
 
 def check_childspecs(children: Iterable[ChildSpec], auto_shutdown: AutoShutdown | None = None) -> None:
@@ -198,8 +201,8 @@ def _made_by(start: object) -> object:
     return start
 
 
-def _check_modules(child_id: str, modules: object) -> None:
-    for module in cast("tuple[object, ...]", modules):
+def _check_modules(child_id: str, modules: tuple[object, ...]) -> None:
+    for module in modules:
         if not (callable(module) or isinstance(module, str)):
             raise BadSpec("invalid_module", f"expected modules of child {child_id!r} to be classes, got: {module!r}")
 
