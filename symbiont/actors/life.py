@@ -148,7 +148,7 @@ class Life:
             model=tiers[lane.tier].model,
             prompt=classifier_prompt(self.task.task, routing.classify_chars),
             system=classifier_system(tiers),
-            schema=classifier_schema(tiers),
+            schema=classifier_schema(),
             timeout_s=routing.classify_timeout_s,
             idle_timeout_s=routing.classify_timeout_s,
             frugal=True,

@@ -11,6 +11,7 @@ pytestmark = [pytest.mark.real_cli, pytest.mark.slow]
 PRICES = Path(__file__).parents[2] / "config" / "prices.toml"
 CLASSIC = ["timestamp", "model", "success", "elapsed_seconds", "input_tokens", "output_tokens", "estimated_cost_usd"]
 WRITING = {"tier": 2, "confidence": "high", "reason": "writing", "task_type": "writing"}
+ACCOUNTS = [{"ANTHROPIC_API_KEY": "dummy-test-key"}, {"CLAUDE_CODE_OAUTH_TOKEN": "dummy-test-token"}]
 QUICK = {"dispatch__max_attempts": 2, "dispatch__backoff_base_s": 0.1}
 
 
@@ -30,12 +31,22 @@ def test_a_task_costs_one_classification_and_one_call_of_the_chosen_tier(with_cl
         assert (answer.status, answer.body["model"], answer.body["result"]) == (200, "sonnet", "Dear Ada")
         sent = stand_in.requests()
         assert ["haiku" in sent[0]["model"], "sonnet" in sent[1]["model"], len(sent)] == [True, True, 2]
-        assert all(request["bytes"] <= 4096 for request in sent)
         lines = server.ledger()
         assert [(line["kind"], line["tier"], line["attempt"]) for line in lines] == [
             ("classify", "haiku", 1),
             ("task", "sonnet", 1),
         ]
+
+
+@pytest.mark.parametrize("account", ACCOUNTS, ids=lambda account: next(iter(account)))
+def test_a_small_task_costs_less_than_4_kb_of_requests_in_all(with_claude, stand_in, account):
+    stand_in.scenario(name="structured", object=WRITING, text="positive")
+    with with_claude(account=account) as server:
+        assert server.ask("POST", "/task", {"task": "Classify this: nice product"}).status == 200
+
+    sent = stand_in.requests()
+    assert len(sent) == 2
+    assert sum(request["bytes"] for request in sent) <= 4096
 
 
 def test_both_calls_are_in_the_ledger_with_their_tokens_and_their_price(with_claude, stand_in):

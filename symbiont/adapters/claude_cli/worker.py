@@ -103,7 +103,7 @@ class ClaudeCli:
         self._cwd.mkdir(mode=0o700, parents=True, exist_ok=True)
         marker = command.marker_of(self._owner, call)
         child = await spawn(
-            command.argv_of(found, call),
+            command.argv_of(found, call, has_key=command.has_key(self._environment)),
             env=command.env_of(self._environment, call, marker),
             cwd=self._cwd,
             stdin=command.stdin_of(call),
@@ -134,7 +134,7 @@ class ClaudeCli:
     def _billing(self, transcript: Transcript) -> Billing:
         source = transcript.init.source
         if source is None:
-            return "api" if self._environment.get("ANTHROPIC_API_KEY") else "subscription"
+            return "api" if command.has_key(self._environment) else "subscription"
         return "subscription" if source == "none" else "api"
 
     def _count(self, session: Session) -> None:
