@@ -254,6 +254,7 @@ async def _reap(owner: str) -> None:
 
 
 async def _take_down(symbiont: Symbiont, within_s: float) -> None:
+    symbiont.service.is_closing = True
     with suppress(CallExit):
         await symbiont.runtime.named(names.DISPATCHER).call(Drain(), timeout_s=within_s * 0.75)
     if not await stop_tree(symbiont.root, SHUTDOWN, within_s=within_s):
@@ -320,7 +321,12 @@ def run_local(loaded: Loaded, new: NewTask) -> views.TaskAnswer:
 
     async def run() -> views.TaskAnswer:
         async with running(loaded, with_http=False, source="direct") as symbiont:
-            return await symbiont.service.run_task(admitted, wait_s=loaded.config.server.wait_s)
+            try:
+                return await symbiont.service.run_task(admitted, wait_s=loaded.config.server.wait_s)
+            except SymbiontError:
+                if (task := asyncio.current_task()) is not None and task.cancelling():
+                    raise asyncio.CancelledError from None  # Ctrl-C, which whoever pressed it needs not be told
+                raise
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(run())

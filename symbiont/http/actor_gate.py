@@ -81,7 +81,13 @@ class ActorGate:
         except CallExit as exit_:
             if isinstance(exit_.reason, Error):
                 raise exit_.reason.exception from None
-            raise restarting(names.TASKS) from None
+            raise _cut_off() from None
         except asyncio.CancelledError:
             process.exit(SHUTDOWN)
             raise
+
+
+def _cut_off() -> SymbiontError:
+    """The body was stopped without having had anything to say about it: it may have done its work, or not have begun."""
+    message = "expected the request to run to its end, got: Symbiont is restarting or shutting down"
+    return SymbiontError("RESTARTING", message, hint="before you send a task again: symbiont task list")

@@ -21,16 +21,23 @@ async def ask(runtime: Runtime, name: str, request: Request[R], timeout_s: float
         return await runtime.named(name).call(request, timeout_s)
     except CallExit as exit_:
         if exit_.reason == TIMEOUT:
-            raise SymbiontError(
-                "RESTARTING", f"expected {name} to answer within {timeout_s:g} s, got: nothing"
-            ) from None
+            part = name.replace("_", " ")
+            message = f"expected the {part} to answer within {timeout_s:g} s, got: nothing"
+            raise SymbiontError("RESTARTING", message, hint="try again in a second") from None
         raise restarting(name) from None
     except MailboxFull as full:
-        raise SymbiontError("OVER_CAPACITY", f"{name} has no room: {full}", hint="try again in a moment") from None
+        raise no_room(name, full) from None
+
+
+def no_room(name: str, full: MailboxFull) -> SymbiontError:
+    return SymbiontError("OVER_CAPACITY", f"{name} has no room: {full}", hint="try again in a moment")
 
 
 def restarting(name: str) -> SymbiontError:
-    return SymbiontError("RESTARTING", f"{name} is being restarted", hint="try again in a second")
+    """Nothing was recorded: asking again is safe."""
+    part = name.replace("_", " ")
+    message = f"expected the {part} to answer, got: nothing, it is being restarted or shut down"
+    return SymbiontError("RESTARTING", message, hint="try again in a second")
 
 
 def checked(answer: R | Refused | NoSuchTask | Illegal | Stale) -> R:
