@@ -223,7 +223,9 @@ class Life:
 
     async def _call(self, lane: Route, call: ModelCall, classification: Classification | None = None) -> ModelReply:
         """Write down that it begins, make it, settle it, give the slot back: in this order, whatever happens."""
-        opened = OpenCall(call.kind, lane.tier, lane.worker, call.model, rfc3339(self.world.clock.wall()))
+        worker = self.world.workers[lane.worker]
+        now = rfc3339(self.world.clock.wall())
+        opened = OpenCall(call.kind, lane.tier, lane.worker, call.model, now, worker.billing)
         task, anew = self.task, call.kind in self._called
         begin = Begin(task.id, task.lease, opened, classification, task.tier_floor, task.failures, anew)
         self.task = await self._undisturbed(self._advance(begin))
@@ -231,7 +233,7 @@ class Life:
             await self._tell(Stopped(task.id, task.lease))
             raise asyncio.CancelledError
         self._called.add(call.kind)
-        reply = await self.world.workers[lane.worker].run(msgspec.structs.replace(call, attempt=self.task.attempt))
+        reply = await worker.run(msgspec.structs.replace(call, attempt=self.task.attempt))
         await self._undisturbed(self._settle(lane, call, reply))
         return reply
 

@@ -11,6 +11,7 @@ import msgspec
 
 Source = Literal["direct", "queued"]
 Confidence = Literal["low", "medium", "high"]
+Billing = Literal["api", "subscription", "own", "rehearsal"]
 
 
 class Status(StrEnum):
@@ -65,7 +66,7 @@ class Answer(msgspec.Struct, frozen=True):
     tier: str
     model_id: str
     worker: str
-    billing: str
+    billing: Billing
     elapsed_seconds: float
     input_tokens: int
     output_tokens: int
@@ -81,13 +82,17 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class OpenCall(msgspec.Struct, frozen=True):
-    """A model call that was begun and not yet settled: what a restart finds of a call that kill -9 cut off."""
+    """A model call that was begun and not yet settled: what a restart finds of a call that kill -9 cut off.
+
+    `billing` is what the worker expected before it began.
+    """
 
     kind: Literal["task", "classify", "judge"]
     tier: str
     worker: str
     model: str
     began_at: str
+    billing: Billing = "subscription"
 
 
 class NewTask(msgspec.Struct, frozen=True):

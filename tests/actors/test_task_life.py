@@ -245,3 +245,9 @@ async def test_a_source_that_is_not_wanted_is_left_alone(start):
     system = await start(source="direct")
     queued, direct = await system.submit(), await system.submit(source="direct")
     assert ((await system.task(queued)).status, (await system.task(direct)).status) == ("pending", "done")
+
+
+async def test_an_open_call_says_how_it_will_be_billed_should_it_never_be_settled(start):
+    system = await start(worker=ScriptedWorker(billing="api"))
+    await system.submit(force_tier="haiku")
+    assert [line["call"]["billing"] for line in system.lines("queue") if line.get("call")] == ["api"]

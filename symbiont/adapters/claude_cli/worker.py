@@ -19,7 +19,8 @@ from symbiont.adapters.claude_cli.stream import Transcript
 from symbiont.adapters.claude_cli.verdict import Evidence, judge, tidy
 from symbiont.adapters.spawn import spawn
 from symbiont.domain.outcome import BadOutput, BadRequest, Cancelled, CliMissing, Interrupted, Outcome
-from symbiont.ports import Billing, Clock, ModelCall, ModelReply
+from symbiont.domain.task import Billing
+from symbiont.ports import Clock, ModelCall, ModelReply
 
 _NOT_RUNNABLE = frozenset({errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR})
 
@@ -53,6 +54,7 @@ class ClaudeCli:
     ) -> None:
         self.name: str = "claude"
         self.slots: int = slots or _cores()
+        self.billing: Billing = "api" if command.has_key(environment) else "subscription"
         self.counts = Counts()
         self._executable = executable
         self._stop_grace_s = stop_grace_s
@@ -134,7 +136,7 @@ class ClaudeCli:
     def _billing(self, transcript: Transcript) -> Billing:
         source = transcript.init.source
         if source is None:
-            return "api" if command.has_key(self._environment) else "subscription"
+            return self.billing
         return "subscription" if source == "none" else "api"
 
     def _count(self, session: Session) -> None:
