@@ -38,7 +38,7 @@ from symbiont.adapters.data_dir import DataDir
 from symbiont.adapters.journal import FileJournal
 from symbiont.adapters.rehearsal import Rehearsal
 from symbiont.adapters.system import SystemClock, SystemRandomness
-from symbiont.config import Loaded, data_dir, price_table, tier_table
+from symbiont.config import Loaded, check_whole, data_dir, price_table, tier_table
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.intake import Intake
 from symbiont.domain.retry import ClosurePolicy
@@ -172,6 +172,7 @@ def makers_of(world: World, data: DataDir, is_available: Callable[[], bool], sou
 @asynccontextmanager
 async def running(loaded: Loaded, *, with_http: bool = True, source: Source | None = None) -> AsyncGenerator[Symbiont]:
     """A whole Symbiont inside a running loop, taken down in order at the end. `source` restricts which tasks it runs."""
+    check_whole(loaded)
     path = data_dir(loaded.config)
     data = DataDir.open(path, make_parents=not loaded.config.data_dir)
     try:
@@ -334,6 +335,7 @@ def run_local(loaded: Loaded, new: NewTask) -> views.TaskAnswer:
 
 def dry_run_local(loaded: Loaded, new: NewTask) -> views.DryRun:
     """What the task would cost; starts nothing."""
+    check_whole(loaded)
     config = loaded.config
     return dry_run(_admitted(loaded, new), config, tier_table(config), price_table(config))
 

@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 
 from symbiont.cli import address, output
 from symbiont.cli.options import FLAG, SOURCE_DEFAULTS, Json, SharedSource
-from symbiont.config import Loaded, data_dir, dotted, load, template
+from symbiont.config import Loaded, check_whole, data_dir, dotted, load, template
 from symbiont.config.load import FILE_NAME
 from symbiont.domain.errors import SymbiontError
 
@@ -38,6 +38,7 @@ def show(*, source: SharedSource = SOURCE_DEFAULTS, json: Json = False) -> None:
 def check(file: Annotated[Path | None, Parameter(name="FILE", help="Default: the file in force.")] = None, /) -> None:
     """Check a configuration file together with the environment; exit 2 if it cannot be used."""
     loaded = load(path=None if file is None else file.expanduser())
+    check_whole(loaded)
     output.show_text(f"ok {loaded.path}" if loaded.path else "ok (no file)")
     _talk_about(loaded)
 

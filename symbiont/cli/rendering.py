@@ -69,7 +69,7 @@ def dry_run_record(run: views.DryRun) -> Pairs:
         ("classified by", run.classified_by),
         ("input tokens", f"about {run.input_tokens}"),
         ("output tokens", f"about {run.output_tokens}"),
-        ("cost", f"about {money(run.estimated_cost_usd)} USD"),
+        ("cost", "unknown" if run.estimated_cost_usd is None else f"about {money(run.estimated_cost_usd)} USD"),
     ]
 
 

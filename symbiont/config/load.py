@@ -179,7 +179,7 @@ def _check_tiers(config: Config, provenance: Mapping[str, str]) -> None:
     for field, values in (("name", table.names), ("rank", [tier.rank for tier in table.tiers])):
         twice = next((value for value in values if list(values).count(value) > 1), None)
         if twice is not None:
-            raise invalid(_source(provenance["tiers"]), f"{field} of every tier", "unique", twice)
+            raise invalid(source_of(provenance["tiers"]), f"{field} of every tier", "unique", twice)
     for key, name in (
         ("dispatch.default_tier", config.dispatch.default_tier),
         ("routing.classifier_tier", config.routing.classifier_tier),
@@ -187,7 +187,7 @@ def _check_tiers(config: Config, provenance: Mapping[str, str]) -> None:
         if table.get(name) is None:
             meant = closest(name, table.names) or table.names[0]
             hint = f'{key.rpartition(".")[2]} = "{meant}" in [{key.partition(".")[0]}]'
-            raise invalid(_source(provenance[key]), key, f"one of {', '.join(table.names)}", name, hint=hint)
+            raise invalid(source_of(provenance[key]), key, f"one of {', '.join(table.names)}", name, hint=hint)
 
 
 def _check_host(config: Config, provenance: Mapping[str, str]) -> None:
@@ -195,7 +195,7 @@ def _check_host(config: Config, provenance: Mapping[str, str]) -> None:
     if not _is_loopback(host):
         expected = "a loopback address (127.0.0.1, ::1 or localhost), for there are no API keys yet"
         hint = 'host = "127.0.0.1" in [server]; from elsewhere: ssh -L 8111:127.0.0.1:8111 THIS_MACHINE'
-        raise invalid(_source(provenance["server.host"]), "server.host", expected, host, hint=hint)
+        raise invalid(source_of(provenance["server.host"]), "server.host", expected, host, hint=hint)
 
 
 def _is_loopback(host: str) -> bool:
@@ -205,7 +205,7 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _source(provenance: str) -> str:
+def source_of(provenance: str) -> str:
     """What an error names: `file /x/y.toml` → `/x/y.toml`."""
     return provenance.removeprefix("file ").removeprefix("environment ")
 

@@ -151,7 +151,9 @@ class Woken(msgspec.Struct, frozen=True):
 
 
 class DryRun(msgspec.Struct, frozen=True):
-    """`POST /task?dry_run=true`: what would be sent where, and what it would cost. No model is called, nothing is recorded."""
+    """`POST /task?dry_run=true`: what would be sent where, and what it would cost (None: the model has no
+    price). No model is called, nothing is recorded.
+    """
 
     task: str
     model: str
@@ -161,7 +163,7 @@ class DryRun(msgspec.Struct, frozen=True):
     classified_by: str
     input_tokens: int
     output_tokens: int
-    estimated_cost_usd: float
+    estimated_cost_usd: float | None
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
