@@ -298,13 +298,12 @@ class Life:
             await self._tell(Fail(task.id, task.lease, failure))
             return
         until = hold.until or self.world.clock.wall() + self.world.config.limits.unknown_reset_s
-        reason = f"limit {hold.limit}"
         await self._tell(
             Postpone(
                 task.id,
                 task.lease,
                 until,
-                reason,
+                hold.reason,
                 task.failures,
                 classification=classification,
                 tier_floor=task.tier_floor,

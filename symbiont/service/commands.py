@@ -15,6 +15,7 @@ from symbiont.domain.tier import TierTable
 from symbiont.ports import Clock
 from symbiont.service import shapes, views
 from symbiont.service.asking import ask, checked, no_room, restarting
+from symbiont.service.standstill import with_reasons
 
 SUBMIT_TIMEOUT_S = 30.0
 RESTART_PATIENCE_S = 5.0
@@ -66,9 +67,10 @@ class Commands:
                 await asyncio.sleep(0)
 
     async def _still_pending(self, task_id: str, wait_s: float) -> SymbiontError:
-        task = await ask(self._runtime, names.QUEUE, Get(task_id))
+        found = await ask(self._runtime, names.QUEUE, Get(task_id))
         details: dict[str, object] = {"id": task_id}
-        if not isinstance(task, NoSuchTask):
+        if not isinstance(found, NoSuchTask):
+            (task,) = await with_reasons(self._runtime, self._tiers, [found])
             details |= {"status": task.status.value, "waiting_for": task.waiting_for}
             details["not_before"] = None if task.not_before is None else rfc3339(task.not_before)
         message = f"expected {task_id} to be finished within {wait_s:g} s, got: {details.get('status', 'nothing')}; it goes on"

@@ -10,14 +10,15 @@ from symbiont.actors.ledger import ReadEntries, ReadTotals
 from symbiont.actors.queue import CountTasks, Get, ListTasks
 from symbiont.domain.ledger import Tally, encode
 from symbiont.domain.moment import rfc3339
+from symbiont.domain.routing import NEEDS_A_HUMAN
 from symbiont.domain.task import Status
 from symbiont.domain.tier import TierTable
 from symbiont.ports import Clock
 from symbiont.service import shapes, views
 from symbiont.service.asking import ask, checked
+from symbiont.service.standstill import with_reasons
 
 RUNTIME = "python/asyncio"
-_NEEDS_A_HUMAN = frozenset({"unauthorised", "no_credit"})
 
 
 class Queries:
@@ -37,12 +38,15 @@ class Queries:
         return views.Health(runtime=RUNTIME, status="ok")
 
     async def task(self, task_id: str) -> views.TaskView:
-        return shapes.task_view(checked(await ask(self._runtime, names.QUEUE, Get(task_id))))
+        found = checked(await ask(self._runtime, names.QUEUE, Get(task_id)))
+        (task,) = await with_reasons(self._runtime, self._tiers, [found])
+        return shapes.task_view(task)
 
     async def tasks(self, status: str | None, limit: int) -> views.TaskList:
         wanted = None if status is None else Status(status)
         page = await ask(self._runtime, names.QUEUE, ListTasks(wanted, limit))
-        tasks = tuple(shapes.task_view(task) for task in page.tasks)
+        found = await with_reasons(self._runtime, self._tiers, page.tasks)
+        tasks = tuple(shapes.task_view(task) for task in found)
         return views.TaskList(tasks, len(tasks), page.total)
 
     async def ledger(self, limit: int) -> views.LedgerPage:
@@ -60,11 +64,12 @@ class Queries:
         last = await ask(runtime, names.HEARTBEAT, LastBeat(), timeout_s=30.0)
         now = self._clock.wall()
         closed = [limit for limit in limits if limit.opens_at > now]
+        is_stuck = any(limit.limit in NEEDS_A_HUMAN for limit in closed)
         return views.Status(
-            status="healthy" if last is None else last.status,
+            status="degraded" if is_stuck else "healthy" if last is None else last.status,
             runtime=RUNTIME,
             api_uptime_seconds=int(self._clock.monotonic() - self._started_s),
-            rate_limited=any(limit.limit not in _NEEDS_A_HUMAN for limit in closed),
+            rate_limited=any(limit.limit not in NEEDS_A_HUMAN for limit in closed),
             queue_size=counts.pending,
             last_heartbeat=None if last is None else last.timestamp,
             total_calls=totals.total.calls,
