@@ -71,7 +71,7 @@ class Dispatch(_Section, frozen=True):
     """Pending tasks the queue holds; more are refused (STORAGE_REFUSED) instead of filling memory."""
 
     max_attempts: Count = 4
-    """Tries that count before a task fails; waiting for a limit does not count."""
+    """Tries before a task fails, those one tier up included; classifying and waiting for a limit do not count."""
 
     backoff_base_s: Positive = 2.0
     """First pause after a failure that may pass; it doubles with every further one."""
