@@ -39,6 +39,7 @@ from symbiont.adapters.journal import FileJournal
 from symbiont.adapters.rehearsal import Rehearsal
 from symbiont.adapters.system import SystemClock, SystemRandomness
 from symbiont.config import Loaded, check_whole, data_dir, price_table, tier_table
+from symbiont.domain.advice import advice_without_server
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.intake import Intake
 from symbiont.domain.retry import ClosurePolicy
@@ -324,9 +325,10 @@ def run_local(loaded: Loaded, new: NewTask) -> views.TaskAnswer:
         async with running(loaded, with_http=False, source="direct") as symbiont:
             try:
                 return await symbiont.service.run_task(admitted, wait_s=loaded.config.server.wait_s)
-            except SymbiontError:
+            except SymbiontError as error:
                 if (task := asyncio.current_task()) is not None and task.cancelling():
                     raise asyncio.CancelledError from None  # Ctrl-C, which whoever pressed it needs not be told
+                error.hint = advice_without_server(error.code, error.hint)
                 raise
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from symbiont.cli.output import Pairs
+from symbiont.domain import advice
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.task import Status
 from symbiont.service import views
@@ -79,14 +80,9 @@ def limit_rows(limits: Sequence[views.Limit]) -> Sequence[Sequence[str]]:
 
 def bad_end(task: views.TaskView) -> SymbiontError | None:
     """Why a task ended without an answer; None if it has not ended so."""
-    details = {"id": task.id, "status": task.status}
-    again = f"symbiont task retry {task.id}"
-    if task.status == Status.CANCELLED:
-        return SymbiontError("CANCELLED", f"expected {task.id} to be done, got: cancelled", hint=again, details=details)
-    if task.status != Status.FAILED:
+    if task.status not in {Status.CANCELLED, Status.FAILED}:
         return None
-    code, detail = (task.failure.code, task.failure.detail) if task.failure else ("INTERNAL", "no reason was recorded")
-    return SymbiontError(code, f"expected {task.id} to be done, got: failed ({detail})", hint=again, details=details)
+    return advice.bad_end(task.id, task.status, task.attempt, task.failure)
 
 
 def still_pending(task_id: str, status: str) -> SymbiontError:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from symbiont.actors.heartbeat import Snapshot
-from symbiont.domain.errors import SymbiontError
+from symbiont.domain.advice import bad_end
 from symbiont.domain.lanes import Closed
 from symbiont.domain.ledger import Tally, Totals
 from symbiont.domain.moment import rfc3339
@@ -56,13 +56,7 @@ def answered(task: Task) -> views.TaskAnswer:
     answer = task_answer(task)
     if task.status is Status.DONE and answer is not None:
         return answer
-    details = {"id": task.id, "status": task.status.value, "attempts": task.attempt}
-    if task.status is Status.CANCELLED:
-        raise SymbiontError("CANCELLED", f"task {task.id} was cancelled", details=details)
-    if task.failure is None:
-        raise SymbiontError("INTERNAL", f"task {task.id} ended without an answer", details=details)
-    text = f"task {task.id} failed: {task.failure.detail or task.failure.code}"
-    raise SymbiontError(task.failure.code, text, hint=f"symbiont task retry {task.id}", details=details)
+    raise bad_end(task.id, task.status.value, task.attempt, task.failure)
 
 
 def model_total(tally: Tally) -> views.ModelTotal:
