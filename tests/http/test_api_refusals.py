@@ -37,6 +37,7 @@ DEEP = 200_000
         (b'{"task": {"a": 1}}', "WRONG_TYPE", "expected task to be a string, got: an object"),
         (b'{"task": ""}', "EMPTY_TASK", 'expected task to be some text, got: ""'),
         (b'{"task": " \\n\\t "}', "EMPTY_TASK", r'expected task to be some text, got: " \n\t "'),
+        (b'{"task": "\\u200b\\u00a0"}', "EMPTY_TASK", r'expected task to be some text, got: "\u200b\u00a0"'),
         (b'{"task": "a\\u0000b"}', "BAD_VALUE", "expected task to be text, got: a NUL as its character 2"),
         (b'{"task": "x", "force_tier": "gpt"}', "UNKNOWN_TIER", 'to be haiku, sonnet or opus, got: "gpt"'),
         (b'{"task": "x", "force_tier": 3}', "WRONG_TYPE", "expected force_tier to be a string, got: 3"),
