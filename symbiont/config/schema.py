@@ -11,10 +11,11 @@ from msgspec import Meta
 from symbiont.domain.tier import Tier
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
-Positive = Annotated[float, Meta(gt=0)]
-NotNegative = Annotated[float, Meta(ge=0)]
-Count = Annotated[int, Meta(ge=1)]
-Bytes = Annotated[int, Meta(ge=1)]
+Positive = Annotated[float, Meta(gt=0, le=31_536_000)]
+"""Seconds; nothing here takes longer than a year."""
+NotNegative = Annotated[float, Meta(ge=0, le=31_536_000)]
+Count = Annotated[int, Meta(ge=1, le=10_000_000)]
+Bytes = Annotated[int, Meta(ge=1, le=1_000_000_000_000)]
 
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -30,10 +31,10 @@ class Server(_Section, frozen=True):
     port: Port = 8111
     """TCP port; 0 picks a free one (the banner and `server.json` in the data directory tell which)."""
 
-    max_body_bytes: Bytes = 2_000_000
+    max_body_bytes: Annotated[int, Meta(ge=1, le=100_000_000)] = 2_000_000
     """Largest request body; larger ones get BODY_TOO_LARGE before they are read to the end."""
 
-    max_in_flight: Count = 512
+    max_in_flight: Annotated[int, Meta(ge=1, le=100_000)] = 512
     """Requests worked on at a time; more get OVER_CAPACITY at once instead of queueing without bound."""
 
     wait_s: Positive = 900.0
@@ -49,7 +50,7 @@ class Dispatch(_Section, frozen=True):
     claude_cli: str = "claude"
     """The Claude Code executable: a name on PATH or a path."""
 
-    slots: Annotated[int, Meta(ge=0)] = 0
+    slots: Annotated[int, Meta(ge=0, le=1_024)] = 0
     """CLIs at a time, ~200–290 MB each; 0 = number of cores. More than the cores is slower, not faster."""
 
     default_tier: str = "haiku"
@@ -70,7 +71,7 @@ class Dispatch(_Section, frozen=True):
     max_pending: Count = 100_000
     """Pending tasks the queue holds; more are refused (STORAGE_REFUSED) instead of filling memory."""
 
-    max_attempts: Count = 4
+    max_attempts: Annotated[int, Meta(ge=1, le=100)] = 4
     """Tries before a task fails, those one tier up included; classifying and waiting for a limit do not count."""
 
     backoff_base_s: Positive = 2.0
@@ -126,7 +127,7 @@ class Heartbeat(_Section, frozen=True):
 class Supervision(_Section, frozen=True):
     """Restart budget of the tree; spent, the process exits non-zero and the service manager takes over."""
 
-    max_restarts: Annotated[int, Meta(ge=0)] = 3
+    max_restarts: Annotated[int, Meta(ge=0, le=10_000)] = 3
     within_s: Positive = 60.0
     shutdown_s: Positive = 20.0
     """Longest orderly shutdown; then the process exits anyway."""
