@@ -65,6 +65,10 @@ def submit_task(
         raise SymbiontError(
             "BAD_VALUE", "expected --timeout without --local, got: both", hint="dispatch.timeout_s in symbiont.toml"
         )
+    if local and options.url is not None:
+        raise SymbiontError(
+            "BAD_VALUE", "expected --local without --url, got: both", hint="symbiont task submit --help"
+        )
     source: Source = "queued" if detach else "direct"
     new = NewTask(prompt.read(text, file), source, force_tier=tier, priority=priority, project=project)
     if dry_run:

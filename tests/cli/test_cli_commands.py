@@ -175,3 +175,23 @@ def test_a_shell_gets_its_completion_script(run, shell):
 
     assert ran.code == 0
     assert "submit" in ran.out
+
+
+@pytest.mark.parametrize("how", [("FILE",), ("--config", "FILE")], ids=" ".join)
+def test_a_configuration_file_is_checked_however_it_is_named(run, tmp_path, how):
+    file = tmp_path / "symbiont.toml"
+    file.write_text("[server]\nport = 1\n", "utf-8")
+    ran = run("config", "check", *[str(file) if word == "FILE" else word for word in how], "--json")
+    assert ran.code == 0
+    assert (ran.json["ok"], ran.json["file"], ran.json["warnings"]) == (True, str(file), [])
+
+
+def test_a_configuration_that_cannot_start_does_not_pass(run, tmp_path):
+    file = tmp_path / "symbiont.toml"
+    file.write_text('prices_file = "nope.toml"\n', "utf-8")
+    assert run("config", "check", str(file)).code == 2
+
+
+def test_a_server_and_no_server_at_once_is_refused(run):
+    ran = run("task", "submit", "hi", "--local", "--url", "http://127.0.0.1:1")
+    assert (ran.code, "expected --local without --url, got: both" in ran.err) == (2, True)
