@@ -18,6 +18,11 @@ def money(usd: float) -> str:
     return f"{usd:.4f}"
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 call`, `2 calls`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def figures(answer: views.TaskAnswer) -> str:
     """The line below an answer: who answered and what it took."""
     tokens = f"{answer.input_tokens} tokens in, {answer.output_tokens} out"

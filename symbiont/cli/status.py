@@ -75,7 +75,10 @@ def _record(seen: views.Status) -> Pairs:
         ("spent", _total(seen.total_calls, seen.total_cost_estimated_usd)),
         *((f"spent {model}", _total(total.calls, total.cost)) for model, total in seen.by_model.items()),
         *(
-            (f"today {tier}", f"{use.calls_today} calls, {use.tokens_used} tokens")
+            (
+                f"today {tier}",
+                f"{rendering.counted(use.calls_today, 'call')}, {rendering.counted(use.tokens_used, 'token')}",
+            )
             for tier, use in seen.tier_usage.items()
         ),
         *((("rehearsed", _total(seen.rehearsal.calls, seen.rehearsal.cost)),) if seen.rehearsal.calls else ()),
@@ -95,4 +98,4 @@ def _beat_record(beat: views.Beat) -> Pairs:
 
 
 def _total(calls: int, cost: float) -> str:
-    return f"{calls} calls, {rendering.money(cost)} USD"
+    return f"{rendering.counted(calls, 'call')}, {rendering.money(cost)} USD"

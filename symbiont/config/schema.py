@@ -45,7 +45,8 @@ class Dispatch(_Section, frozen=True):
     """Who runs tasks, and how hard it tries."""
 
     worker: Literal["auto", "claude", "rehearsal"] = "auto"
-    """`auto`: the Claude Code CLI if it is found, else rehearsal. `claude` and `rehearsal` insist."""
+    """`auto`: the Claude Code CLI if it is found, else rehearsal; but where `claude_cli` is set and not found, tasks fail
+    with CLI_MISSING instead of being rehearsed. `claude` and `rehearsal` insist."""
 
     claude_cli: str = "claude"
     """The Claude Code executable: a name on PATH or a path."""

@@ -89,3 +89,9 @@ class SymbiontError(Exception):
     @property
     def exit_code(self) -> int:
         return MEANINGS[self.code].exit_code
+
+
+def no_such_task(task_id: str) -> SymbiontError:
+    """`task_id` as it is to be shown: quoted, if it came from outside."""
+    message = f"expected id to be that of a known task, got: {task_id}"
+    return SymbiontError("NOT_FOUND", message, hint="symbiont task list")

@@ -36,7 +36,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Server": "symbiont",
 }
-_RETRY_AFTER_S = {"RESTARTING": 1, "OVER_CAPACITY": 1}
+_RETRY_AFTER_S = {"RESTARTING": 1, "OVER_CAPACITY": 1, "STORAGE_REFUSED": 5}
 
 
 def answer(view: View) -> web.Response:

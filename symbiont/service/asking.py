@@ -1,5 +1,6 @@
 """Asking an actor on behalf of a caller: whatever the actor world can say becomes a value or a `SymbiontError`."""
 
+import re
 from typing import TypeVar
 
 from supervisors import CallExit, MailboxFull, Request, Runtime
@@ -7,9 +8,12 @@ from supervisors.exits import TIMEOUT
 from symbiont.actors.ledger import Refused
 from symbiont.actors.queue import Illegal, NoSuchTask
 from symbiont.actors.run_steps import Stale
-from symbiont.domain.errors import SymbiontError
+from symbiont.domain.errors import SymbiontError, no_such_task
+from symbiont.domain.wording import quoted
 
 R = TypeVar("R")
+
+_ERRNO = re.compile(r"^\[Errno \d+\] ")
 
 
 async def ask(runtime: Runtime, name: str, request: Request[R], timeout_s: float | None = 5.0) -> R:
@@ -40,15 +44,22 @@ def restarting(name: str) -> SymbiontError:
     return SymbiontError("RESTARTING", message, hint="try again in a second")
 
 
-def checked(answer: R | Refused | NoSuchTask | Illegal | Stale) -> R:
-    """The answer itself, or the error it means: `STORAGE_REFUSED`, `NOT_FOUND`, `CONFLICT`."""
+def checked(answer: R | Refused | NoSuchTask | Illegal | Stale, *, allowed: str = "in another state") -> R:
+    """The answer itself, or the error it means: `STORAGE_REFUSED`, `NOT_FOUND`, `CONFLICT` (the states that are `allowed`)."""
     match answer:
         case Refused(reason):
-            raise SymbiontError("STORAGE_REFUSED", f"nothing can be recorded at the moment: {reason}")
+            raise _refused(reason)
         case NoSuchTask(task_id) | Stale(task_id):
-            hint = "symbiont task list"
-            raise SymbiontError("NOT_FOUND", f"expected the id of a task, got: {task_id}", hint=hint)
+            raise no_such_task(quoted(task_id))
         case Illegal(task_id, status):
-            raise SymbiontError("CONFLICT", f"task {task_id} is {status.value}: this cannot be done to it now")
+            message = f"expected {task_id} to be {allowed}, got: {status.value}"
+            raise SymbiontError("CONFLICT", message, hint=f"symbiont task show {task_id}")
         case _:
             return answer
+
+
+def _refused(reason: str) -> SymbiontError:
+    if reason.startswith("expected "):
+        return SymbiontError("STORAGE_REFUSED", reason, hint="symbiont queue list")
+    words = _ERRNO.sub("", reason).lower()
+    return SymbiontError("STORAGE_REFUSED", f"expected the disk to take the record, got: {words}", hint="df -h")

@@ -88,11 +88,11 @@ class Commands:
         return views.Queued(submitted.task.id, "queued", submitted.position)
 
     async def cancel(self, task_id: str) -> views.TaskChanged:
-        task = checked(await ask(self._runtime, names.QUEUE, Cancel(task_id)))
+        task = checked(await ask(self._runtime, names.QUEUE, Cancel(task_id)), allowed="pending or processing")
         return views.TaskChanged(task.id, task.status.value)
 
     async def retry(self, task_id: str) -> views.TaskChanged:
-        task = checked(await ask(self._runtime, names.QUEUE, Retry(task_id)))
+        task = checked(await ask(self._runtime, names.QUEUE, Retry(task_id)), allowed="failed or cancelled")
         return views.TaskChanged(task.id, task.status.value)
 
     async def heartbeat(self) -> views.Beat:
