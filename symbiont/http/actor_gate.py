@@ -12,7 +12,7 @@ import msgspec
 
 from supervisors import SHUTDOWN, CallExit, Error, MailboxFull, Runtime, TaskHandle
 from supervisors.exits import NOPROC
-from supervisors.task import Job, TaskProcess
+from supervisors.task import TaskProcess
 from symbiont.actors import names
 from symbiont.actors.http_server import Admit, Busy
 from symbiont.domain.errors import SymbiontError
@@ -34,21 +34,21 @@ class ActorGate:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
 
-    async def run(self, body: Callable[[], Awaitable[T]]) -> T:
+    async def run(self, body: Callable[[], Awaitable[T]], *, waits: bool = False) -> T:
         async def job() -> object:
             try:
                 return _Returned(await body())
             except SymbiontError as refusal:  # a value to the supervisor: a refused request is no crash
                 return refusal
 
-        process = await self._admitted(job)
+        process = await self._admitted(Admit(job, waits))
         outcome = await self._outcome(process)
         if isinstance(outcome, SymbiontError):
             raise outcome
         return cast("_Returned[T]", outcome).value
 
-    async def _admitted(self, job: Job[object]) -> TaskProcess:
-        answer = await self._asked(job) or await self._asked_again(job)
+    async def _admitted(self, admit: Admit) -> TaskProcess:
+        answer = await self._asked(admit) or await self._asked_again(admit)
         if isinstance(answer, Busy):
             hint = "try again in a moment"
             raise SymbiontError(
@@ -56,10 +56,10 @@ class ActorGate:
             )
         return answer
 
-    async def _asked(self, job: Job[object]) -> TaskProcess | Busy | None:
+    async def _asked(self, admit: Admit) -> TaskProcess | Busy | None:
         """None if nobody was there: then, and only then, it is safe to ask again."""
         try:
-            return await self._runtime.named(names.HTTP_SERVER).call(Admit(job), ADMISSION_TIMEOUT_S)
+            return await self._runtime.named(names.HTTP_SERVER).call(admit, ADMISSION_TIMEOUT_S)
         except CallExit as exit_:
             if exit_.reason == NOPROC:
                 return None
@@ -67,9 +67,9 @@ class ActorGate:
         except MailboxFull:
             raise SymbiontError("OVER_CAPACITY", "too many requests at a time", hint="try again in a moment") from None
 
-    async def _asked_again(self, job: Job[object]) -> TaskProcess | Busy:
+    async def _asked_again(self, admit: Admit) -> TaskProcess | Busy:
         await self._runtime.await_name(names.HTTP_SERVER, RESTART_PATIENCE_S)
-        answer = await self._asked(job)
+        answer = await self._asked(admit)
         if answer is None:
             raise restarting(names.HTTP_SERVER)
         return answer

@@ -44,9 +44,9 @@ def bind(host: str, port: int) -> list[socket.socket]:
 async def serve(app: web.Application, sockets: Sequence[socket.socket], *, shutdown_s: float = 5.0) -> web.AppRunner:
     """Answer on the sockets, which from now on belong to the runner: its `cleanup` closes them.
 
-    `cleanup` stops accepting, gives requests under way `shutdown_s` seconds and then cuts them off.
+    Who hangs up waits no longer: the request is stopped, the task it asked for goes on. `cleanup` stops accepting, gives requests under way `shutdown_s` seconds and then cuts them off.
     """
-    runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=shutdown_s)
+    runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=shutdown_s, handler_cancellation=True)
     try:
         await runner.setup()
         for sock in sockets:

@@ -225,7 +225,7 @@ async def test_a_wrong_method_is_told_the_right_ones(api, method, path, allow):
 @pytest.mark.parametrize("code", ["RESTARTING", "OVER_CAPACITY"])
 async def test_a_closed_gate_answers_503_and_when_to_come_back(start, gates, code):
     async with start(gate=gates.broken(SymbiontError(code, "not now"))) as api:
-        reply = await api.get("/health")
+        reply = await api.get("/status")
 
     assert (reply.status, reply.code) == (503, code)
     assert reply.headers["Retry-After"] == "1"
@@ -289,3 +289,45 @@ async def test_a_failed_task_keeps_its_own_code(api):
 async def test_every_error_is_of_the_same_three_fields(api):
     for reply in (await api.get("/nowhere"), await api.post("/task"), await api.get("/ledger?limit=x")):
         assert list(msgspec.json.decode(reply.body)) == ["error", "code", "details"]
+
+
+async def test_health_is_answered_whatever_the_tree_is_doing(start, gates):
+    async with start(gate=gates.broken(SymbiontError("RESTARTING", "away"))) as api:
+        assert ((await api.get("/health")).status, (await api.get("/status")).status) == (200, 503)
+
+
+async def test_who_hangs_up_no_longer_occupies_the_gate(start):
+    gate = CountingGate()
+    async with start(gate=gate) as api:
+        hanging = asyncio.create_task(api.post("/task", {"task": "x"}))
+        await gate.entered.wait()
+        hanging.cancel()
+        await asyncio.wait_for(gate.left.wait(), 5)
+    assert gate.seen == [True]
+
+
+async def test_a_body_that_comes_slowly_takes_no_room_inside(start):
+    gate = CountingGate()
+    async with start(gate=gate) as api:
+        _, writer = await asyncio.open_connection("127.0.0.1", api.port)
+        head = f"POST /task HTTP/1.1\r\nHost: 127.0.0.1:{api.port}\r\nContent-Type: application/json\r\n"
+        writer.write(f"{head}Content-Length: 100\r\n\r\n{{".encode())
+        await writer.drain()
+        assert (await api.get("/health")).status == 200
+        assert gate.seen == []
+        writer.close()
+
+
+class CountingGate:
+    """Lets nobody through; notes who came (and whether to wait for a task), and when the first one left."""
+
+    def __init__(self):
+        self.entered, self.left, self.seen = asyncio.Event(), asyncio.Event(), []
+
+    async def run(self, body, *, waits=False):
+        self.seen.append(waits)
+        self.entered.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.left.set()

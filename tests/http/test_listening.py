@@ -148,12 +148,12 @@ async def test_a_request_that_does_not_end_is_cut_off_at_the_end(start):
     stuck = asyncio.Event()
 
     class StuckGate:
-        async def run(self, body):
+        async def run(self, body, *, waits=False):
             stuck.set()
             await asyncio.Event().wait()
 
     async with start(gate=StuckGate(), shutdown_s=0.01) as api:
-        asking = asyncio.create_task(api.get("/health"))
+        asking = asyncio.create_task(api.get("/status"))
         await stuck.wait()
 
     with pytest.raises(aiohttp.ClientError):
