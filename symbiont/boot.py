@@ -46,7 +46,7 @@ from symbiont.domain.retry import ClosurePolicy
 from symbiont.domain.task import NewTask, Source
 from symbiont.http.actor_gate import ActorGate
 from symbiont.http.app import build_app
-from symbiont.http.listen import bind, url_of
+from symbiont.http.listen import allow_files, bind, url_of
 from symbiont.http.listen import serve as listen
 from symbiont.ports import Worker
 from symbiont.service import views
@@ -56,6 +56,12 @@ from symbiont.telemetry import logs
 
 SPARE_TASKS = 64
 """Room under the task supervisor besides requests and runs."""
+
+CONNECTIONS_PER_REQUEST = 2
+"""Connections that are open at a time, by requests that are worked on at a time: some are idle."""
+
+SPARE_FILES = 512
+"""Open files besides connections: journals, pipes of model calls."""
 
 EXIT_GAVE_UP = 70
 """The tree gave up: the service manager is to start the process again (sysexits: EX_SOFTWARE)."""
@@ -214,7 +220,9 @@ async def _tree(
         if sockets:
             gate = ActorGate(runtime)
             app = build_app(service, gate, config.server, world.tiers, config.dispatch.max_task_chars)
-            runner = await listen(app, sockets)
+            connections = CONNECTIONS_PER_REQUEST * config.server.max_in_flight
+            allow_files(connections + SPARE_FILES)
+            runner = await listen(app, sockets, max_connections=connections)
             data.write_server_info(symbiont.url, os.getpid())
         yield symbiont
     finally:

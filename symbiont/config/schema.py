@@ -36,7 +36,7 @@ class Server(_Section, frozen=True):
 
     max_in_flight: Annotated[int, Meta(ge=1, le=100_000)] = 512
     """Requests worked on at a time; more get OVER_CAPACITY at once instead of queueing without bound. Those that wait for
-    a task take at most three quarters of it."""
+    a task take at most three quarters of it. Twice as many connections may be open."""
 
     wait_s: Positive = 900.0
     """How long `POST /task` keeps a caller waiting before it answers STILL_PENDING; the task goes on."""
