@@ -41,6 +41,7 @@ MEANINGS: dict[str, Meaning] = {
     "STILL_PENDING": Meaning(504, PENDING),
     "TIMEOUT": Meaning(504, TIMEOUT),
     "RESTARTING": Meaning(503, UNREACHABLE),
+    "OUTCOME_UNKNOWN": Meaning(504, FAILED),
     "OVER_CAPACITY": Meaning(503, UNREACHABLE),
     "STORAGE_REFUSED": Meaning(503, FAILED),
     "INTERNAL": Meaning(500, FAILED),

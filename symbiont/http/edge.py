@@ -1,7 +1,7 @@
 """The edge around every request: admitted, run behind the gate, and answered in JSON whatever happens.
 
 Guarantees that no exception passes: a SymbiontError becomes its refusal, aiohttp's own refusals become ours, a task
-that died under the request becomes RESTARTING, and anything else INTERNAL, logged in full and told in one sentence.
+that died under the request becomes OUTCOME_UNKNOWN, and anything else INTERNAL, logged in full and told in one sentence.
 """
 
 import asyncio
@@ -83,12 +83,12 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
 
 
 def _cut_off() -> web.Response:
-    """RESTARTING when the task behind the gate was cancelled; when this task itself is, the cancellation goes on."""
+    """OUTCOME_UNKNOWN when the task behind the gate was cancelled; when this task itself is, the cancellation goes on."""
     current = asyncio.current_task()
     if current is not None and current.cancelling():
         raise asyncio.CancelledError
     message = "expected the request to run to its end, got: a restart in between"
-    return encode.refusal(SymbiontError("RESTARTING", message, hint="try again in a second"))
+    return encode.refusal(SymbiontError("OUTCOME_UNKNOWN", message, hint="symbiont task list"))
 
 
 def _wrong_method(request: web.BaseRequest, error: web.HTTPMethodNotAllowed) -> web.Response:

@@ -18,7 +18,7 @@ class Gate(Protocol):
 
         `waits`: it may take as long as a task does; such requests leave room for those that are quick.
 
-        Raises SymbiontError `OVER_CAPACITY` at once when too many are in flight, and `RESTARTING` when the tree, or the
-        part of it that runs the body, is being restarted. Cancelling the caller cancels the body.
+        Raises SymbiontError `OVER_CAPACITY` at once when too many are in flight, `RESTARTING` when nothing was begun,
+        for the tree is being restarted, and `OUTCOME_UNKNOWN` when the body was cut off. Cancelling the caller cancels the body.
         """
         ...

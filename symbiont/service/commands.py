@@ -7,7 +7,7 @@ from supervisors.exits import NOPROC, TIMEOUT
 from symbiont.actors import names
 from symbiont.actors.dispatcher import Wake
 from symbiont.actors.heartbeat import BeatNow
-from symbiont.actors.queue import AwaitFinal, Cancel, Get, NoSuchTask, Retry, Submit, Submitted
+from symbiont.actors.queue import AwaitFinal, Cancel, Get, ListTasks, NoSuchTask, Retry, Submit, Submitted
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.task import NewTask, Task
@@ -19,6 +19,9 @@ from symbiont.service.standstill import with_reasons
 
 SUBMIT_TIMEOUT_S = 30.0
 RESTART_PATIENCE_S = 5.0
+
+LOOK_BACK = 10_000
+"""Tasks among which one is looked for that may have been recorded."""
 
 
 class Commands:
@@ -43,14 +46,30 @@ class Commands:
             raise self._cut_off(submitted.task.id) from None
 
     async def _recorded(self, new: NewTask) -> Submitted:
+        since = rfc3339(self._clock.wall())
         try:
             return checked(await self._runtime.named(names.QUEUE).call(Submit(new), SUBMIT_TIMEOUT_S))
         except CallExit as exit_:
-            raise restarting(names.QUEUE) if exit_.reason == NOPROC else _perhaps_recorded() from None
+            if exit_.reason == NOPROC:
+                raise restarting(names.QUEUE) from None
+            return await self._found_again(new, since)
         except MailboxFull as full:
             raise no_room(names.QUEUE, full) from None
         except asyncio.CancelledError:
             raise _perhaps_recorded() from None
+
+    async def _found_again(self, new: NewTask, since: str) -> Submitted:
+        """The queue went away while it wrote: its next life knows what is on disk. Raises `RESTARTING` if the task is not.
+
+        Who asked for the same at the same time may be given the same task, which answers both.
+        """
+        if not await self._runtime.await_name(names.QUEUE, RESTART_PATIENCE_S):
+            raise _perhaps_recorded()
+        page = await ask(self._runtime, names.QUEUE, ListTasks(None, LOOK_BACK))
+        for task in reversed(page.tasks):
+            if task.created_at >= since and _asked_for(task) == new:
+                return Submitted(task, position=1)
+        raise restarting(names.QUEUE)
 
     async def _final(self, task_id: str, wait_s: float) -> Task:
         deadline_s = self._runtime.clock.monotonic() + wait_s
@@ -103,7 +122,11 @@ class Commands:
         return views.Woken(tuple(shapes.limit_view(limit, self._tiers.names) for limit in lifted))
 
 
+def _asked_for(task: Task) -> NewTask:
+    return NewTask(task.task, task.source, task.force_tier, task.priority, task.project)
+
+
 def _perhaps_recorded() -> SymbiontError:
     """The queue went away while it wrote: only the list of tasks tells."""
     message = "expected to hear that the task was recorded, got: nothing, for the queue is being restarted or shut down"
-    return SymbiontError("RESTARTING", message, hint="before you send it again: symbiont task list")
+    return SymbiontError("OUTCOME_UNKNOWN", message, hint="before you send it again: symbiont task list")

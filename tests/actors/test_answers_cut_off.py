@@ -11,6 +11,7 @@ from symbiont.domain.task import NewTask
 from symbiont.http.actor_gate import ActorGate
 from symbiont.ports import SyncFailed
 from symbiont.service.commands import Commands
+from tests.actors.system import TracedJournal
 
 NEW = NewTask("Say hello", "direct", force_tier="haiku")
 
@@ -57,9 +58,44 @@ async def test_who_is_cut_off_by_a_shutdown_is_told_when_the_task_goes_on(system
     assert "shutting down; the task goes on at the next start" in refused.message
 
 
-async def test_a_task_that_may_have_been_recorded_is_not_said_to_be_safe_to_send_again(system, commands):
-    system.journals["queue"].fail_next(SyncFailed("the disk cannot tell"))
-    asking = await asked(system, commands)
+class Stubborn(TracedJournal):
+    """Writes, and then cannot say so: the queue dies of it, and its next life finds the record."""
 
-    refused = await refusal_of(asking)
-    assert (refused.code, refused.hint) == ("RESTARTING", "before you send it again: symbiont task list")
+    def append(self, record):
+        receipt = super().append(record)
+        if not self.is_stubborn:
+            return receipt
+        self.is_stubborn = False
+        failed = asyncio.get_running_loop().create_future()
+        receipt.add_done_callback(lambda _: failed.set_exception(SyncFailed("no word from the disk")))
+        return failed
+
+    is_stubborn = False
+
+
+async def test_a_task_that_the_queue_recorded_while_it_died_is_found_again_and_answered(start):
+    system = await start(journal=Stubborn)
+    system.journals["queue"].is_stubborn = True
+    commands = Commands(system.runtime, tiers=system.world.tiers, clock=system.clock)
+    answer = await (await asked(system, commands))
+    assert answer.result == "answer to Say hello"
+    assert {line["id"] for line in system.lines("queue")} == {answer.id}
+    assert len(system.worker.calls) == 1
+
+
+async def test_a_task_that_was_not_recorded_is_safe_to_send_again(system, commands):
+    system.journals["queue"].fail_next(SyncFailed("the disk cannot tell"))
+    refused = await refusal_of(await asked(system, commands))
+    assert (refused.code, system.lines("queue")) == ("RESTARTING", [])
+
+
+async def test_a_request_that_was_let_in_while_the_door_died_runs_once_and_is_answered(system, commands):
+    asking = asyncio.ensure_future(ActorGate(system.runtime).run(lambda: commands.run_task(NEW, wait_s=900.0)))
+    door = system.process(names.HTTP_SERVER)
+    while door.alive and not door.queued:
+        await asyncio.sleep(0)
+    door.exit(KILLED)
+    await system.quiet()
+    outcome = await asyncio.gather(asking, return_exceptions=True)
+    assert [getattr(one, "code", "answered") for one in outcome] in (["RESTARTING"], ["answered"])
+    assert len(system.worker.calls) == ["RESTARTING", "answered"].index(getattr(outcome[0], "code", "answered"))

@@ -239,11 +239,11 @@ async def test_an_actor_restarting_under_the_service_answers_503(api):
     assert (reply.status, reply.headers["Retry-After"]) == (503, "1")
 
 
-async def test_a_request_whose_task_is_killed_answers_503_on_a_connection_that_lives_on(start, gates):
+async def test_a_request_whose_task_is_killed_is_told_so_on_a_connection_that_lives_on(start, gates):
     async with start(gate=gates.cutting()) as api:
         replies = [await api.get("/status") for _ in range(2)]
 
-    assert [(reply.status, reply.code) for reply in replies] == [(503, "RESTARTING")] * 2
+    assert [(reply.status, reply.code) for reply in replies] == [(504, "OUTCOME_UNKNOWN")] * 2
     assert "Connection" not in replies[0].headers
 
 
