@@ -1,7 +1,7 @@
 """The data directory: one process at a time, private, and the names of everything in it.
 
 Guarantees: while a `DataDir` is open no other process opens the same one (flock; the kernel frees it however the process
-ends); directories are 0700, files 0600; `server.json` is replaced atomically. Does not read or write the journals.
+ends); directories it makes are 0700, files 0600 (a directory that was there keeps its mode); `server.json` is replaced atomically. Does not read or write the journals.
 Every call blocks on the disk, most of them for microseconds; `open` and `write_server_info` sync.
 """
 

@@ -108,7 +108,7 @@ class NewTask(msgspec.Struct, frozen=True):
 class Task(msgspec.Struct, frozen=True, omit_defaults=True):
     """A task as the queue knows it. The first four fields are the classic ones of `queue.jsonl`.
 
-    `attempt` numbers the model calls that tried it (1 = first). `lease` is the attempt its current run began with and fences
+    `attempt` numbers its leases and the model calls within them (1 = first); one that made no call leaves a gap. `lease` is the attempt its current run began with and fences
     the runs: only the one that holds it may change the task. `failures` counts used-up tries; waiting for a limit is none. Times: `created_at`, `finished_at` RFC 3339
     UTC; `not_before` epoch seconds.
     """
