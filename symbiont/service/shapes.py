@@ -12,6 +12,9 @@ from symbiont.domain.moment import rfc3339
 from symbiont.domain.task import Status, Task
 from symbiont.service import views
 
+LISTED_CHARS = 200
+"""How much of a text a list shows: ten thousand tasks stay a few megabytes."""
+
 
 def task_view(task: Task) -> views.TaskView:
     return views.TaskView(
@@ -31,6 +34,16 @@ def task_view(task: Task) -> views.TaskView:
         failure=task.failure,
         finished_at=task.finished_at,
     )
+
+
+def task_line(task: Task) -> views.TaskView:
+    """A task as one of a list: of its texts, what fits on a line or two."""
+    answer = task.answer and msgspec.structs.replace(task.answer, text=_cut(task.answer.text))
+    return task_view(msgspec.structs.replace(task, task=_cut(task.task), answer=answer))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LISTED_CHARS else f"{text[: LISTED_CHARS - 1]}…"
 
 
 def task_answer(task: Task) -> views.TaskAnswer | None:

@@ -79,7 +79,9 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class LedgerPage(msgspec.Struct, frozen=True):
-    """`GET /ledger?limit=`: the raw lines of the ledger, newest last."""
+    """`GET /ledger?limit=`: the calls as the ledger has them, without the chain's `seq`, `batch` and `hash`;
+    newest last.
+    """
 
     entries: tuple[msgspec.Raw, ...]
     count: int
@@ -117,7 +119,7 @@ class TaskView(msgspec.Struct, frozen=True):
 
 
 class TaskList(msgspec.Struct, frozen=True):
-    """`GET /queue?status=`: newest last, at most `limit` of `total`."""
+    """`GET /queue?status=`: newest last, at most `limit` of `total`. Texts are cut to 200 characters; a task alone is whole."""
 
     tasks: tuple[TaskView, ...]
     count: int
