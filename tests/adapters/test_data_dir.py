@@ -57,7 +57,10 @@ def test_a_holder_that_has_not_signed_yet_is_no_riddle(data_dir: DataDir):
 def test_a_closed_directory_can_be_opened_again(data_dir: DataDir):
     data_dir.close()
     data_dir.close()
-    DataDir.open(data_dir.path).close()
+    again = DataDir.open(data_dir.path)
+    with pytest.raises(SymbiontError, match="expected data_dir to be used by one process"):
+        DataDir.open(data_dir.path)
+    again.close()
 
 
 def test_a_process_that_was_killed_holds_nothing(tmp_path: Path):
