@@ -24,7 +24,9 @@ from symbiont.domain.wording import did_you_mean, listed, quoted
 def report(error: SymbiontError, *, as_json: bool) -> int:
     """Print the error on stderr; answers the exit code."""
     if as_json:
-        output.talk(msgspec.json.encode(_body(error)).decode())
+        output.talk(
+            msgspec.json.encode({"error": error.message, "code": error.code, "details": error.told_details}).decode()
+        )
     else:
         output.talk_coloured(f"error {error.code}:", "red", error.message)
         if error.hint:
@@ -87,14 +89,3 @@ def _code(error: CycloptsError) -> str:
             return "UNKNOWN_FIELD"
         case _:
             return "BAD_VALUE"
-
-
-def _body(error: SymbiontError) -> dict[str, object]:
-    details = _object(error.details) | ({"hint": error.hint} if error.hint else {})
-    return {"error": error.message, "code": error.code, "details": details}
-
-
-def _object(details: object) -> dict[str, object]:
-    if details is None:
-        return {}
-    return cast("dict[str, object]", details) if isinstance(details, dict) else {"value": details}

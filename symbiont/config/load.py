@@ -6,7 +6,6 @@ value and what was expected. Variables that look like settings but are none beco
 Reads the environment and one file; writes nothing and creates nothing.
 """
 
-import ipaddress
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from symbiont.config.builtin import read_toml, tier_table
 from symbiont.config.keys import CLASSIC_VARIABLES, PREFIX, catalogue, closest, in_words, invalid, sections, unknown
 from symbiont.config.schema import Config
 from symbiont.domain.errors import SymbiontError
+from symbiont.domain.loopback import is_loopback
 from symbiont.domain.tier import Tier
 
 FILE_VARIABLE = "SYMBIONT_CONFIG"
@@ -207,17 +207,10 @@ def _check_tiers(config: Config, provenance: Mapping[str, str]) -> None:
 
 def _check_host(config: Config, provenance: Mapping[str, str]) -> None:
     host = config.server.host
-    if not _is_loopback(host):
+    if not is_loopback(host):
         expected = "a loopback address (127.0.0.1, ::1 or localhost), for there are no API keys yet"
         hint = 'host = "127.0.0.1" in [server]; from elsewhere: ssh -L 8111:127.0.0.1:8111 THIS_MACHINE'
         raise invalid(source_of(provenance["server.host"]), "server.host", expected, host, hint=hint)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def source_of(provenance: str) -> str:

@@ -4,7 +4,9 @@ Grammar of a message: `expected KEY to be WHAT, got: VALUE`; the hint is somethi
 Codes of a *failed task* are outcome codes (`outcome.py`); they stand in the same table.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
+
+from symbiont.domain.wording import encodable
 
 
 class Meaning(NamedTuple):
@@ -82,6 +84,15 @@ class SymbiontError(Exception):
         self.message = message
         self.hint = hint
         self.details: Any = details
+
+    @property
+    def told_details(self) -> dict[str, object]:
+        """The details as whoever asked is told them: always an object, with the hint in it if there is one."""
+        given: object = self.details
+        told = (
+            cast("dict[str, object]", given) if isinstance(given, dict) else {} if given is None else {"value": given}
+        )
+        return told | ({"hint": encodable(self.hint)} if self.hint else {})
 
     @property
     def http_status(self) -> int:

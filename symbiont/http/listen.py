@@ -16,7 +16,7 @@ from aiohttp import web
 from typing_extensions import override
 
 from symbiont.domain.errors import SymbiontError
-from symbiont.http.guard import is_loopback
+from symbiont.domain.loopback import is_loopback
 from symbiont.http.protocol import Connections, JsonProtocol
 
 BACKLOG = 1024

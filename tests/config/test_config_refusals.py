@@ -156,7 +156,7 @@ def test_a_refused_address_names_the_variable_it_came_from(tmp_path):
     assert message("", tmp_path, env={"SYMBIONT_HOST": "0.0.0.0"}).startswith("SYMBIONT_HOST: expected server.host")
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "[::1]", "localhost"])
 def test_a_loopback_address_is_taken(host):
     assert load(env={"SYMBIONT_HOST": host}).config.server.host == host
 
