@@ -38,14 +38,15 @@ from symbiont.adapters.data_dir import DataDir
 from symbiont.adapters.journal import FileJournal
 from symbiont.adapters.rehearsal import Rehearsal
 from symbiont.adapters.system import SystemClock, SystemRandomness
-from symbiont.config import Loaded, data_dir, price_table, tier_table
+from symbiont.config import Loaded, check_whole, data_dir, price_table, tier_table
+from symbiont.domain.advice import advice_without_server
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.intake import Intake
 from symbiont.domain.retry import ClosurePolicy
 from symbiont.domain.task import NewTask, Source
 from symbiont.http.actor_gate import ActorGate
 from symbiont.http.app import build_app
-from symbiont.http.listen import bind, url_of
+from symbiont.http.listen import allow_files, bind, url_of
 from symbiont.http.listen import serve as listen
 from symbiont.ports import Worker
 from symbiont.service import views
@@ -55,6 +56,12 @@ from symbiont.telemetry import logs
 
 SPARE_TASKS = 64
 """Room under the task supervisor besides requests and runs."""
+
+CONNECTIONS_PER_REQUEST = 2
+"""Connections that are open at a time, by requests that are worked on at a time: some are idle."""
+
+SPARE_FILES = 512
+"""Open files besides connections: journals, pipes of model calls."""
 
 EXIT_GAVE_UP = 70
 """The tree gave up: the service manager is to start the process again (sysexits: EX_SOFTWARE)."""
@@ -172,6 +179,7 @@ def makers_of(world: World, data: DataDir, is_available: Callable[[], bool], sou
 @asynccontextmanager
 async def running(loaded: Loaded, *, with_http: bool = True, source: Source | None = None) -> AsyncGenerator[Symbiont]:
     """A whole Symbiont inside a running loop, taken down in order at the end. `source` restricts which tasks it runs."""
+    check_whole(loaded)
     path = data_dir(loaded.config)
     data = DataDir.open(path, make_parents=not loaded.config.data_dir)
     try:
@@ -212,7 +220,9 @@ async def _tree(
         if sockets:
             gate = ActorGate(runtime)
             app = build_app(service, gate, config.server, world.tiers, config.dispatch.max_task_chars)
-            runner = await listen(app, sockets)
+            connections = CONNECTIONS_PER_REQUEST * config.server.max_in_flight
+            allow_files(connections + SPARE_FILES)
+            runner = await listen(app, sockets, max_connections=connections)
             data.write_server_info(symbiont.url, os.getpid())
         yield symbiont
     finally:
@@ -254,6 +264,7 @@ async def _reap(owner: str) -> None:
 
 
 async def _take_down(symbiont: Symbiont, within_s: float) -> None:
+    symbiont.service.is_closing = True
     with suppress(CallExit):
         await symbiont.runtime.named(names.DISPATCHER).call(Drain(), timeout_s=within_s * 0.75)
     if not await stop_tree(symbiont.root, SHUTDOWN, within_s=within_s):
@@ -320,7 +331,13 @@ def run_local(loaded: Loaded, new: NewTask) -> views.TaskAnswer:
 
     async def run() -> views.TaskAnswer:
         async with running(loaded, with_http=False, source="direct") as symbiont:
-            return await symbiont.service.run_task(admitted, wait_s=loaded.config.server.wait_s)
+            try:
+                return await symbiont.service.run_task(admitted, wait_s=loaded.config.server.wait_s)
+            except SymbiontError as error:
+                if (task := asyncio.current_task()) is not None and task.cancelling():
+                    raise asyncio.CancelledError from None  # Ctrl-C, which whoever pressed it needs not be told
+                error.hint = advice_without_server(error.code, error.hint)
+                raise
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(run())
@@ -328,6 +345,7 @@ def run_local(loaded: Loaded, new: NewTask) -> views.TaskAnswer:
 
 def dry_run_local(loaded: Loaded, new: NewTask) -> views.DryRun:
     """What the task would cost; starts nothing."""
+    check_whole(loaded)
     config = loaded.config
     return dry_run(_admitted(loaded, new), config, tier_table(config), price_table(config))
 

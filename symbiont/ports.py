@@ -10,10 +10,10 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from symbiont.domain.outcome import Outcome
+from symbiont.domain.task import Billing
 from symbiont.domain.usage import ModelUsage
 
 CallKind = Literal["task", "classify", "judge"]
-Billing = Literal["api", "subscription", "own", "rehearsal"]
 
 
 class Clock(Protocol):
@@ -81,10 +81,12 @@ class Worker(Protocol):
 
     `run` returns a reply for every way a call can end and raises only for bugs. Cancelling it stops the call in order
     and still *returns*, with the outcome `Cancelled` and the cost so far: money is never lost to a cancellation.
+    `billing` is how a call will be billed as far as one can tell before it; the reply knows better.
     """
 
     name: str
     slots: int
+    billing: Billing
 
     async def run(self, call: ModelCall) -> ModelReply: ...
 

@@ -148,7 +148,7 @@ class Life:
             model=tiers[lane.tier].model,
             prompt=classifier_prompt(self.task.task, routing.classify_chars),
             system=classifier_system(tiers),
-            schema=classifier_schema(tiers),
+            schema=classifier_schema(),
             timeout_s=routing.classify_timeout_s,
             idle_timeout_s=routing.classify_timeout_s,
             frugal=True,
@@ -223,7 +223,9 @@ class Life:
 
     async def _call(self, lane: Route, call: ModelCall, classification: Classification | None = None) -> ModelReply:
         """Write down that it begins, make it, settle it, give the slot back: in this order, whatever happens."""
-        opened = OpenCall(call.kind, lane.tier, lane.worker, call.model, rfc3339(self.world.clock.wall()))
+        worker = self.world.workers[lane.worker]
+        now = rfc3339(self.world.clock.wall())
+        opened = OpenCall(call.kind, lane.tier, lane.worker, call.model, now, worker.billing)
         task, anew = self.task, call.kind in self._called
         begin = Begin(task.id, task.lease, opened, classification, task.tier_floor, task.failures, anew)
         self.task = await self._undisturbed(self._advance(begin))
@@ -231,7 +233,7 @@ class Life:
             await self._tell(Stopped(task.id, task.lease))
             raise asyncio.CancelledError
         self._called.add(call.kind)
-        reply = await self.world.workers[lane.worker].run(msgspec.structs.replace(call, attempt=self.task.attempt))
+        reply = await worker.run(msgspec.structs.replace(call, attempt=self.task.attempt))
         await self._undisturbed(self._settle(lane, call, reply))
         return reply
 
@@ -296,13 +298,12 @@ class Life:
             await self._tell(Fail(task.id, task.lease, failure))
             return
         until = hold.until or self.world.clock.wall() + self.world.config.limits.unknown_reset_s
-        reason = f"limit {hold.limit}"
         await self._tell(
             Postpone(
                 task.id,
                 task.lease,
                 until,
-                reason,
+                hold.reason,
                 task.failures,
                 classification=classification,
                 tier_floor=task.tier_floor,

@@ -7,6 +7,7 @@ estimates and marked as `billing: rehearsal`, so no real total contains them. Do
 
 from symbiont.domain.outcome import BadRequest, Done, Outcome, TooLong
 from symbiont.domain.price import PriceTable, estimate_tokens, usd
+from symbiont.domain.task import Billing
 from symbiont.domain.tier import Tier, TierTable
 from symbiont.domain.usage import ModelUsage, Usage
 from symbiont.ports import ModelCall, ModelReply
@@ -24,6 +25,7 @@ class Rehearsal:
 
     def __init__(self, tiers: TierTable, prices: PriceTable, slots: int = 64) -> None:
         self.slots = slots
+        self.billing: Billing = "rehearsal"
         self._tiers = tiers
         self._prices = prices
 

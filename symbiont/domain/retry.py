@@ -38,7 +38,7 @@ LONGEST_CREDIBLE_WAIT_S = 35 * 86_400.0
 
 
 class RetryPolicy(msgspec.Struct, frozen=True):
-    """`max_attempts` counts the first try too; the pause doubles from `backoff_base_s` up to `backoff_max_s` (seconds)."""
+    """`max_attempts` counts the first try too, and the tries one tier up; the pause doubles from `backoff_base_s` up to `backoff_max_s` (seconds)."""
 
     max_attempts: int
     backoff_base_s: float
@@ -89,10 +89,11 @@ def decide(outcome: Outcome, *, failures: int, can_escalate: bool, policy: Retry
             return Reroute(_reason(outcome))
         case Overloaded() | Unreachable() | TimedOut() | Interrupted():
             return _again(outcome, failures, policy)
-        case Empty() if failures == 0 and policy.max_attempts > 1:
+        case Empty() if not can_escalate:
             return _again(outcome, failures, policy)
         case Empty() | TooLong() | Truncated() | TurnsExceeded() | BadOutput():
-            return Escalate(_reason(outcome)) if can_escalate else GiveUp(code_of(outcome))
+            has_tries = failures + 1 < policy.max_attempts
+            return Escalate(_reason(outcome)) if can_escalate and has_tries else GiveUp(code_of(outcome))
         case Unauthorised() | NoCredit() | CliMissing() | Refused() | BudgetExceeded() | BadRequest():
             return GiveUp(code_of(outcome))
         case Cancelled():

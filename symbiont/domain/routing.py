@@ -15,6 +15,9 @@ import msgspec
 from symbiont.domain.task import Classification
 from symbiont.domain.tier import Tier, TierTable
 
+NEEDS_A_HUMAN = frozenset({"unauthorised", "no_credit"})
+"""Limits that no time ends: a lane they close is tried again only to see whether somebody has put it right."""
+
 
 def wanted_tier(classification: Classification, tiers: TierTable, low_confidence: Literal["up", "stay"]) -> str:
     """The tier to look for: the classified one, or with `up` one above it if the judge was unsure.
@@ -68,6 +71,11 @@ class Hold(msgspec.Struct, frozen=True):
     until: float | None
     limit: str
     rejected: tuple[Rejected, ...]
+
+    @property
+    def reason(self) -> str:
+        """What a task that waits says it waits for."""
+        return f"pause after {self.limit}" if self.limit in NEEDS_A_HUMAN else f"limit {self.limit}"
 
 
 def choose(

@@ -9,8 +9,9 @@ from collections import defaultdict, deque
 from dataclasses import dataclass, field
 
 from symbiont.domain.outcome import Cancelled, Done, Outcome
+from symbiont.domain.task import Billing
 from symbiont.domain.usage import ModelUsage, Usage
-from symbiont.ports import Billing, CallKind, ModelCall, ModelReply
+from symbiont.ports import CallKind, ModelCall, ModelReply
 
 FULL = Usage(input_tokens=1_000, output_tokens=200)
 CUT_SHORT = Usage(input_tokens=1_000)
@@ -40,7 +41,7 @@ class ScriptedWorker:
         self.returned: list[tuple[ModelCall, ModelReply]] = []
         self.running = 0
         self.peak = 0
-        self._billing: Billing = billing
+        self.billing: Billing = billing
         self._scripts: dict[tuple[CallKind, str], deque[Step | Held]] = defaultdict(deque)
 
     def script(self, *steps: Step | Held, kind: CallKind = "task", tier: str = "") -> None:
@@ -88,4 +89,4 @@ class ScriptedWorker:
 
     def _ended(self, call: ModelCall, outcome: Outcome, usage: Usage) -> ModelReply:
         consumed = (ModelUsage(f"claude-{call.tier}-5-5", usage),)
-        return ModelReply(outcome=outcome, elapsed_s=1.0, billing=self._billing, usage=consumed)
+        return ModelReply(outcome=outcome, elapsed_s=1.0, billing=self.billing, usage=consumed)

@@ -19,7 +19,8 @@ from symbiont.adapters.claude_cli.stream import Transcript
 from symbiont.adapters.claude_cli.verdict import Evidence, judge, tidy
 from symbiont.adapters.spawn import spawn
 from symbiont.domain.outcome import BadOutput, BadRequest, Cancelled, CliMissing, Interrupted, Outcome
-from symbiont.ports import Billing, Clock, ModelCall, ModelReply
+from symbiont.domain.task import Billing
+from symbiont.ports import Clock, ModelCall, ModelReply
 
 _NOT_RUNNABLE = frozenset({errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR})
 
@@ -53,6 +54,7 @@ class ClaudeCli:
     ) -> None:
         self.name: str = "claude"
         self.slots: int = slots or _cores()
+        self.billing: Billing = "api" if command.has_key(environment) else "subscription"
         self.counts = Counts()
         self._executable = executable
         self._stop_grace_s = stop_grace_s
@@ -103,7 +105,7 @@ class ClaudeCli:
         self._cwd.mkdir(mode=0o700, parents=True, exist_ok=True)
         marker = command.marker_of(self._owner, call)
         child = await spawn(
-            command.argv_of(found, call),
+            command.argv_of(found, call, has_key=command.has_key(self._environment)),
             env=command.env_of(self._environment, call, marker),
             cwd=self._cwd,
             stdin=command.stdin_of(call),
@@ -134,7 +136,7 @@ class ClaudeCli:
     def _billing(self, transcript: Transcript) -> Billing:
         source = transcript.init.source
         if source is None:
-            return "api" if self._environment.get("ANTHROPIC_API_KEY") else "subscription"
+            return self.billing
         return "subscription" if source == "none" else "api"
 
     def _count(self, session: Session) -> None:
