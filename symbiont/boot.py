@@ -10,7 +10,6 @@ import gc
 import os
 import signal
 import socket
-import sys
 import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -304,8 +303,7 @@ def _leave_after(deadline_s: float) -> None:
 def _banner(symbiont: Symbiont, loaded: Loaded) -> None:
     path = data_dir(loaded.config)
     workers = ", ".join(symbiont.service.workers)
-    sys.stderr.write(f"symbiont {our_version()} on {symbiont.url} · worker: {workers} · data: {path}\n")
-    sys.stderr.flush()
+    logs.say(f"symbiont {our_version()} on {symbiont.url} · worker: {workers} · data: {path}")
 
 
 def run_local(loaded: Loaded, new: NewTask) -> views.TaskAnswer:

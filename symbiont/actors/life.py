@@ -16,7 +16,7 @@ import structlog
 
 from supervisors import CallExit, Request, Runtime
 from symbiont.actors import names
-from symbiont.actors.accounting import entry_of
+from symbiont.actors.accounting import cost_of, entry_of
 from symbiont.actors.dispatcher import Lease, Outlook, Returned
 from symbiont.actors.ledger import Append, Refused
 from symbiont.actors.run_steps import Begin, Complete, Fail, Postpone, Stopped
@@ -44,7 +44,7 @@ from symbiont.domain.retry import Accept, Escalate, GiveUp, Reroute, RetryHere, 
 from symbiont.domain.routing import Hold, Route, wanted_tier
 from symbiont.domain.task import Answer, Classification, Failure, OpenCall, Task
 from symbiont.domain.tier import Tier, TierTable
-from symbiont.ports import Clock, ModelCall, ModelReply, Worker
+from symbiont.ports import CallKind, Clock, ModelCall, ModelReply, Worker
 
 TASK_SYSTEM: Final = "Do the task. Answer with the result alone."
 RESTART_PATIENCE_S: Final = 60.0
@@ -104,6 +104,7 @@ class Life:
         if not isinstance(lane, Route):
             return await self._classified_without_model(lane)
         reply = await self._call(lane, self._classifier_call(lane))
+        self._report("classify", lane, reply)
         return await self._read(reply.outcome)
 
     async def _classified_without_model(self, lane: Hold | None) -> Classification | None:
@@ -166,6 +167,7 @@ class Life:
                 return await self._wait(lane, classification)
             reply = await self._call(lane, self._task_call(lane), classification)
             going_on = await self._judged(lane, reply)
+            self._report("task", lane, reply)
         return None
 
     async def _judged(self, lane: Route, reply: ModelReply) -> bool:
@@ -232,23 +234,26 @@ class Life:
             raise asyncio.CancelledError
         self._called.add(call.kind)
         reply = await self.world.workers[lane.worker].run(msgspec.structs.replace(call, attempt=self.task.attempt))
-        await self._undisturbed(self._settle(lane, call, reply))
+        await self._undisturbed(self._settle(lane, reply))
         return reply
 
-    async def _settle(self, lane: Route, call: ModelCall, reply: ModelReply) -> None:
-        entry = self._entry(lane, reply)
-        await self._ask(names.LEDGER, Append(entry))
+    async def _settle(self, lane: Route, reply: ModelReply) -> None:
+        await self._ask(names.LEDGER, Append(self._entry(lane, reply)))
         await self._ask(names.DISPATCHER, Returned(reply.outcome))
+
+    def _report(self, kind: CallKind, lane: Route, reply: ModelReply) -> None:
+        """Said when the outcome has been acted on: nothing may come between an answer that is paid for and its delivery."""
+        cost_usd, _ = cost_of(reply, self.world.tiers[lane.tier], self.world.prices)
         _log.info(
             "model_called",
             task=self.task.id,
             attempt=self.task.attempt,
-            kind=call.kind,
+            kind=kind,
             tier=lane.tier,
             worker=lane.worker,
             rule=lane.rule,
             outcome=code_of(reply.outcome),
-            cost_usd=entry.estimated_cost_usd,
+            cost_usd=cost_usd,
         )
 
     def _entry(self, lane: Route, reply: ModelReply) -> Entry:

@@ -1,5 +1,7 @@
 """The life of a task on the whole tree: what is written when, which tier is taken, and what every outcome leads to."""
 
+import structlog
+
 from symbiont.config.schema import Config, Routing
 from symbiont.domain.outcome import (
     Empty,
@@ -245,3 +247,13 @@ async def test_a_source_that_is_not_wanted_is_left_alone(start):
     system = await start(source="direct")
     queued, direct = await system.submit(), await system.submit(source="direct")
     assert ((await system.task(queued)).status, (await system.task(direct)).status) == ("pending", "done")
+
+
+async def test_an_answer_that_is_paid_for_is_delivered_whatever_becomes_of_the_log(system):
+    def nothing_gets_through(logger, name, event):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    with structlog.testing.capture_logs(processors=[nothing_gets_through]):
+        task_id = await system.submit(force_tier="opus")
+        task = await system.task(task_id)
+    assert (task.status, task.answer.text) == ("done", "answer to do it")
