@@ -38,9 +38,9 @@ from symbiont.adapters.journal import FileJournal
 from symbiont.adapters.rehearsal import Rehearsal
 from symbiont.adapters.system import SystemClock, SystemRandomness
 from symbiont.config import Loaded, data_dir, price_table, tier_table
+from symbiont.config.policies import closure_policy, retry_policy
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.intake import Intake
-from symbiont.domain.retry import ClosurePolicy
 from symbiont.domain.task import NewTask, Source
 from symbiont.http.actor_gate import ActorGate
 from symbiont.http.app import build_app
@@ -136,12 +136,7 @@ def makers_of(world: World, data: DataDir, is_available: Callable[[], bool], sou
             journal=limits,
             clock=clock,
             randomness=SystemRandomness(),
-            policy=ClosurePolicy(
-                unknown_reset_s=config.limits.unknown_reset_s,
-                rate_backoff_base_s=config.limits.rate_backoff_base_s,
-                rate_backoff_max_s=config.limits.rate_backoff_max_s,
-                account_pause_s=config.limits.account_pause_s,
-            ),
+            policy=closure_policy(config),
             wake_jitter_s=config.limits.wake_jitter_s,
             source=source,
         )
@@ -158,7 +153,7 @@ def makers_of(world: World, data: DataDir, is_available: Callable[[], bool], sou
 
     return Makers(
         ledger=lambda: Ledger(ledger),
-        queue=lambda: Queue(queue, clock, config.dispatch.max_pending),
+        queue=lambda: Queue(queue, clock, config.dispatch.max_pending, retry_policy(config)),
         dispatcher=dispatcher,
         heartbeat=heartbeat,
         http_server=lambda: HTTPServer(config.server.max_in_flight),

@@ -19,7 +19,8 @@ from symbiont.actors import names
 from symbiont.actors.accounting import cost_of, entry_of
 from symbiont.actors.dispatcher import Lease, Outlook, Returned
 from symbiont.actors.ledger import Append, Refused
-from symbiont.actors.run_steps import Begin, Complete, Fail, Postpone, Stopped
+from symbiont.actors.run_steps import Begin, Complete, Fail, Postpone, Stopped, retry_reason
+from symbiont.config.policies import retry_policy
 from symbiont.config.schema import Config
 from symbiont.domain.classify import classifier_prompt, classifier_schema, classifier_system, read_classification
 from symbiont.domain.heuristic import classify_by_rules
@@ -40,7 +41,7 @@ from symbiont.domain.outcome import (
     detail_of,
 )
 from symbiont.domain.price import PriceTable
-from symbiont.domain.retry import Accept, Escalate, GiveUp, Reroute, RetryHere, RetryPolicy, Stop, decide
+from symbiont.domain.retry import Accept, Escalate, GiveUp, Reroute, RetryHere, Stop, decide
 from symbiont.domain.routing import Hold, Route, wanted_tier
 from symbiont.domain.task import Answer, Classification, Failure, OpenCall, Task
 from symbiont.domain.tier import Tier, TierTable
@@ -173,7 +174,7 @@ class Life:
     async def _judged(self, lane: Route, reply: ModelReply) -> bool:
         """Act on the outcome of a call; True if another one is to follow at once."""
         above = self.world.tiers.next_above(lane.tier)
-        policy = self._retry_policy()
+        policy = retry_policy(self.world.config)
         decision = decide(reply.outcome, failures=self.task.failures, can_escalate=above is not None, policy=policy)
         match decision:
             case Accept():
@@ -197,10 +198,6 @@ class Life:
         """A try is used up; the next call, and every later run, starts at the tier above. Written down with that call."""
         floor = above.name if above is not None else self.task.tier_floor
         self.task = msgspec.structs.replace(self.task, tier_floor=floor, failures=self.task.failures + 1)
-
-    def _retry_policy(self) -> RetryPolicy:
-        dispatch = self.world.config.dispatch
-        return RetryPolicy(dispatch.max_attempts, dispatch.backoff_base_s, dispatch.backoff_max_s)
 
     def _task_call(self, lane: Route) -> ModelCall:
         dispatch = self.world.config.dispatch
@@ -290,8 +287,7 @@ class Life:
         task = self.task
         moment = self.world.clock.wall() + after_s
         failure = Failure(code_of(outcome), detail_of(outcome))
-        reason = f"another try after {failure.code}"
-        await self._tell(Postpone(task.id, task.lease, moment, reason, task.failures + 1, failure))
+        await self._tell(Postpone(task.id, task.lease, moment, retry_reason(failure), task.failures + 1, failure))
 
     async def _wait(self, hold: Hold | None, classification: Classification | None = None) -> None:
         """Until the limit ends; no try is used up. Without any lane at all the task fails."""
