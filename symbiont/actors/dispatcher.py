@@ -36,9 +36,9 @@ from symbiont.actors.ledger import Append, Refused
 from symbiont.actors.limits import Limits
 from symbiont.actors.queue import EndWaits, Get, Rescue, StopRun, Take, WorkIsDue
 from symbiont.actors.run_steps import Fail, Stopped, run_label, runs_in
+from symbiont.domain.closure import ClosurePolicy
 from symbiont.domain.lanes import Closed, LaneBook
 from symbiont.domain.outcome import Outcome
-from symbiont.domain.retry import ClosurePolicy
 from symbiont.domain.routing import Hold, Route, choose
 from symbiont.domain.task import Failure, Source, Task
 from symbiont.domain.tier import TierTable

@@ -5,26 +5,13 @@ learnt, also if a full disk cannot note it; the last line about a limit is the o
 Does not decide where a task goes: that is `domain.routing`, over the lanes of `book`.
 """
 
-from typing import Final
-
 import msgspec
 import structlog
 
+from symbiont.domain.closure import ClosurePolicy, closure_of, proves_service
 from symbiont.domain.lanes import Closed, LaneBook
-from symbiont.domain.outcome import (
-    Cancelled,
-    CliMissing,
-    Interrupted,
-    Outcome,
-    Overloaded,
-    RateLimited,
-    Unreachable,
-)
-from symbiont.domain.retry import ClosurePolicy, closure_of
+from symbiont.domain.outcome import Outcome, RateLimited
 from symbiont.ports import Clock, Journal, Randomness, SyncFailed
-
-_UNTELLING: Final = (Cancelled, Interrupted, Unreachable, CliMissing, Overloaded)
-"""Outcomes that say nothing about whether the provider would serve this lane."""
 
 _log = structlog.get_logger("symbiont.limits")
 
@@ -72,7 +59,7 @@ class Limits:
             await self._put(Closed(worker, closure.limit, closure.until, opens_at, scope))
             for_s = round(opens_at - now, 1)
             _log.warning("lane_closed", worker=worker, tier=scope or "all", limit=closure.limit, for_s=for_s)
-        elif not isinstance(outcome, _UNTELLING):
+        elif proves_service(outcome):
             for over in self.book.worked(*lane, probed):
                 await self._note(msgspec.structs.replace(over, lifted=True))
                 _log.info("lane_opened", worker=over.worker, tier=over.tier or "all", limit=over.limit)

@@ -1,7 +1,8 @@
 """The policies of `domain` as the configuration sets them."""
 
 from symbiont.config.schema import Config
-from symbiont.domain.retry import ClosurePolicy, RetryPolicy
+from symbiont.domain.closure import ClosurePolicy
+from symbiont.domain.retry import RetryPolicy
 
 
 def retry_policy(config: Config) -> RetryPolicy:

@@ -1,7 +1,8 @@
-"""What the way a call ended leads to: the table of outcomes, and which lanes an outcome closes.
+"""What the way a call ended leads to for its task: the table of outcomes.
 
 Guarantees: pure and total; every `Outcome` has exactly one row in `decide`, and the type checker proves it.
-Does not wait, add jitter or choose a worker: callers do, and `routing.choose` does.
+Does not wait, add jitter or choose a worker: callers do, and `routing.choose` does. What an outcome means for the lane it came
+from is in `closure.py`.
 """
 
 from typing import assert_never
@@ -17,7 +18,6 @@ from symbiont.domain.outcome import (
     Done,
     Empty,
     Interrupted,
-    LimitScope,
     NoCredit,
     Outcome,
     Overloaded,
@@ -32,9 +32,6 @@ from symbiont.domain.outcome import (
     UsageLimited,
     code_of,
 )
-
-LONGEST_CREDIBLE_WAIT_S = 35 * 86_400.0
-"""A month's window and a little more; whatever claims to last longer is nonsense."""
 
 
 class RetryPolicy(msgspec.Struct, frozen=True):
@@ -116,53 +113,3 @@ def _reason(outcome: Outcome) -> str:
     if isinstance(outcome, UsageLimited):
         return f"usage limit {outcome.limit}"
     return code_of(outcome).lower().replace("_", " ")
-
-
-class ClosurePolicy(msgspec.Struct, frozen=True):
-    """How long lanes close when nobody says how long, all in seconds; the keys of the `limits` configuration."""
-
-    unknown_reset_s: float
-    rate_backoff_base_s: float
-    rate_backoff_max_s: float
-    account_pause_s: float
-
-
-class Closure(msgspec.Struct, frozen=True):
-    """A limit in force: its name, whether it closes the worker's whole account or one model, until when (epoch seconds)."""
-
-    limit: str
-    scope: LimitScope
-    until: float
-
-
-def closure_of(outcome: Outcome, *, now: float, strikes: int, policy: ClosurePolicy) -> Closure | None:
-    """Which lanes an outcome closes; None if none.
-
-    `now` is epoch seconds; `strikes` counts the refusals for the rate on this lane since it last worked, before this one.
-    """
-    match outcome:
-        case UsageLimited():
-            until = _credible(outcome.resets_at, now) or now + policy.unknown_reset_s
-            return Closure(outcome.limit, outcome.scope, until)
-        case RateLimited():
-            return Closure("rate_limit", "model", now + _rate_pause_s(outcome, strikes, policy))
-        case Unauthorised():
-            return Closure("unauthorised", "account", now + policy.account_pause_s)
-        case NoCredit():
-            return Closure("no_credit", "account", now + policy.account_pause_s)
-        case _:
-            return None
-
-
-def _credible(moment: float | None, now: float) -> float | None:
-    """A reset in the past would reopen the lane at once and burn the queue; one far ahead would close it for good."""
-    if moment is not None and now < moment <= now + LONGEST_CREDIBLE_WAIT_S:
-        return moment
-    return None
-
-
-def _rate_pause_s(outcome: RateLimited, strikes: int, policy: ClosurePolicy) -> float:
-    told = outcome.retry_after_s
-    if told is not None and 0 < told <= LONGEST_CREDIBLE_WAIT_S:
-        return told
-    return backoff_s(strikes, base_s=policy.rate_backoff_base_s, max_s=policy.rate_backoff_max_s)
