@@ -46,25 +46,51 @@ class Closure(msgspec.Struct, frozen=True):
     is_stated: bool = False
 
 
-def closure_of(outcome: Outcome, *, now: float, strikes: int, policy: ClosurePolicy) -> Closure | None:
-    """Which lanes an outcome closes; None if none.
-
-    `now` is epoch seconds; `strikes` counts the refusals for the rate on this lane since it last worked, before this one.
-    """
+def limit_of(outcome: Outcome) -> tuple[str, LimitScope] | None:
+    """The limit that an outcome speaks of, and its scope; None if it speaks of none."""
     match outcome:
         case UsageLimited():
-            told = _credible(outcome.resets_at, now)
-            return Closure(outcome.limit, outcome.scope, told or now + policy.unknown_reset_s, told is not None)
+            return outcome.limit, outcome.scope
         case RateLimited():
-            told = _told_pause_s(outcome)
-            pause_s = backoff_s(strikes, base_s=policy.rate_backoff_base_s, max_s=policy.rate_backoff_max_s)
-            return Closure("rate_limit", "model", now + (told or pause_s), told is not None)
+            return "rate_limit", "model"
         case Unauthorised():
-            return Closure("unauthorised", "account", now + policy.account_pause_s)
+            return "unauthorised", "account"
         case NoCredit():
-            return Closure("no_credit", "account", now + policy.account_pause_s)
+            return "no_credit", "account"
         case _:
             return None
+
+
+def closure_of(outcome: Outcome, *, now: float, strikes: int, policy: ClosurePolicy) -> Closure | None:
+    """Which lanes an outcome closes, and until when; None if none.
+
+    `now` is epoch seconds; `strikes` counts how often this limit was met since the lane last worked, before this time.
+    """
+    limit = limit_of(outcome)
+    if limit is None:
+        return None
+    told = _told_end(outcome, now)
+    return Closure(*limit, told or now + _pause_s(outcome, strikes, policy), told is not None)
+
+
+def _told_end(outcome: Outcome, now: float) -> float | None:
+    match outcome:
+        case UsageLimited(resets_at=moment):
+            return _credible(moment, now)
+        case RateLimited(retry_after_s=float(pause_s)):
+            return _credible(now + pause_s, now)
+        case _:
+            return None
+
+
+def _pause_s(outcome: Outcome, strikes: int, policy: ClosurePolicy) -> float:
+    match outcome:
+        case UsageLimited():
+            return policy.unknown_reset_s
+        case RateLimited():
+            return backoff_s(strikes, base_s=policy.rate_backoff_base_s, max_s=policy.rate_backoff_max_s)
+        case _:
+            return policy.account_pause_s
 
 
 def _credible(moment: float | None, now: float) -> float | None:
@@ -72,11 +98,6 @@ def _credible(moment: float | None, now: float) -> float | None:
     if moment is not None and now < moment <= now + LONGEST_CREDIBLE_WAIT_S:
         return moment
     return None
-
-
-def _told_pause_s(outcome: RateLimited) -> float | None:
-    told = outcome.retry_after_s
-    return told if told is not None and 0 < told <= LONGEST_CREDIBLE_WAIT_S else None
 
 
 def proves_service(outcome: Outcome) -> bool:
