@@ -80,7 +80,8 @@ class Worker(Protocol):
     """Something that runs model calls.
 
     `run` returns a reply for every way a call can end and raises only for bugs. Cancelling it stops the call in order
-    and still *returns*, with the outcome `Cancelled` and the cost so far: money is never lost to a cancellation.
+    and still *returns*, with the outcome `Cancelled` and the cost so far, or with what the call had come to just before: money
+    is never lost to a cancellation.
     """
 
     name: str

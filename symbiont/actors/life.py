@@ -230,7 +230,8 @@ class Life:
             await self._tell(Stopped(task.id, task.lease))
             raise asyncio.CancelledError
         self._called.add(call.kind)
-        reply = await self.world.workers[lane.worker].run(msgspec.structs.replace(call, attempt=self.task.attempt))
+        running = self.world.workers[lane.worker].run(msgspec.structs.replace(call, attempt=self.task.attempt))
+        reply = await self._undisturbed(running, stop_it=True)
         await self._undisturbed(self._settle(lane, reply))
         return reply
 
@@ -315,10 +316,11 @@ class Life:
     async def _tell(self, message: "Complete | Fail | Postpone | Stopped") -> None:
         self.task = await self._undisturbed(self._advance(message))
 
-    async def _undisturbed(self, step: Coroutine[Any, Any, R]) -> R:
+    async def _undisturbed(self, step: Coroutine[Any, Any, R], *, stop_it: bool = False) -> R:
         """Writing down goes on while the run is being stopped: cut off there, an answer already paid for would be lost.
 
-        The run then ends before its next call. A second request to stop is final.
+        A model call is told to stop (`stop_it`), and heard out. Whatever it says, the run ends before its next call. A second
+        request to stop is final.
         """
         inner = asyncio.ensure_future(step)
         try:
@@ -327,6 +329,8 @@ class Life:
             if (current := asyncio.current_task()) is not None:
                 current.uncancel()
             self._is_stopping = True
+            if stop_it:
+                inner.cancel()
             return await inner
 
     async def _advance(self, message: "Begin | Complete | Fail | Postpone | Stopped") -> Task:

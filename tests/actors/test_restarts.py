@@ -243,6 +243,21 @@ async def test_draining_stops_the_runs_settles_their_calls_and_puts_the_tasks_ba
     assert [(task.status, task.failures) for task in tasks] == [("pending", 0)] * 3
 
 
+async def test_a_call_that_had_its_answer_when_the_stop_came_finishes_its_task(system):
+    system.worker.hold(when_stopped=Done("just in time"))
+    task_id = await system.submit(force_tier="haiku")
+    await system.ask(names.DISPATCHER, Drain())
+    task = await system.task(task_id)
+    assert (task.status, task.answer.text, len(system.ledger)) == ("done", "just in time", 1)
+
+
+async def test_a_run_that_is_being_stopped_calls_nobody_else_whatever_its_call_came_to(system):
+    system.worker.hold(when_stopped=TooLong())
+    task_id = await system.submit(force_tier="haiku")
+    await system.ask(names.DISPATCHER, Drain())
+    assert ((await system.task(task_id)).status, system.worker.trail) == ("pending", ["task haiku"])
+
+
 async def test_nothing_new_is_taken_while_draining(system):
     assert await system.ask(names.DISPATCHER, Drain()) == 0
     task_id = await system.submit(force_tier="haiku")

@@ -19,9 +19,10 @@ Step = Outcome | Exception
 
 @dataclass
 class Held:
-    """A call that stays under way until `release` is set."""
+    """A call that stays under way until `release` is set. `when_stopped` is what it comes to if it is cancelled."""
 
     outcome: Step
+    when_stopped: Outcome = Cancelled("stopped")
     release: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -47,8 +48,15 @@ class ScriptedWorker:
         """What the next calls of this kind (and of this tier, if given) come to."""
         self._scripts[kind, tier].extend(steps)
 
-    def hold(self, outcome: Step | None = None, *, kind: CallKind = "task", tier: str = "") -> Held:
-        held = Held(Done("held") if outcome is None else outcome)
+    def hold(
+        self,
+        outcome: Step | None = None,
+        *,
+        kind: CallKind = "task",
+        tier: str = "",
+        when_stopped: Outcome = Cancelled("stopped"),
+    ) -> Held:
+        held = Held(Done("held") if outcome is None else outcome, when_stopped)
         self.script(held, kind=kind, tier=tier)
         return held
 
@@ -74,7 +82,7 @@ class ScriptedWorker:
             try:
                 await step.release.wait()
             except asyncio.CancelledError:
-                return self._ended(call, Cancelled("stopped"), CUT_SHORT)
+                return self._ended(call, step.when_stopped, CUT_SHORT)
             step = step.outcome
         if isinstance(step, Exception):
             raise step

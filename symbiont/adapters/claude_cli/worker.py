@@ -1,7 +1,8 @@
 """The worker `claude`: one call to a Claude model through the Claude Code CLI, whatever may happen to it.
 
 Every way a call can end is a reply with an outcome. Cancelling `run` stops the process in order and still returns, with
-`Cancelled` and the cost so far; a second cancellation kills it at once and is raised. No process, pipe or zombie remains.
+`Cancelled` and the cost so far, or with the answer if that was there already; a second cancellation kills the process at once and
+is raised. No process, pipe or zombie remains.
 Retrying, escalating and waiting for a limit are not decided here.
 """
 
@@ -75,7 +76,7 @@ class ClaudeCli:
         try:
             outcome = await self._life(call, started)
         except asyncio.CancelledError:
-            outcome = await _cancelled(started)
+            outcome = await self._cancelled(call, started)
         finally:
             for session in started:
                 session.child.close()
@@ -120,6 +121,23 @@ class ClaudeCli:
         stderr = await child.stderr()
         return judge(Evidence(session.transcript, exit_code, stderr, call.schema, self._clock.wall()))
 
+    async def _cancelled(self, call: ModelCall, started: list[Session]) -> Outcome:
+        """Stop in order. The cancellation ends here, for the reply has to get out; a second one is final.
+
+        A call that had its answer already, and was only on its way out, keeps it: it is paid for.
+        """
+        task = asyncio.current_task()
+        if task is not None:
+            task.uncancel()
+        answered = [session for session in started if session.transcript.result is not None]
+        for session in started:
+            try:
+                await session.stop()
+            except asyncio.CancelledError:
+                await session.slay()
+                raise
+        return await self._judged(answered[0], call, None) if answered else Cancelled(detail="stopped by Symbiont")
+
     def _reply(self, outcome: Outcome, began: float, transcript: Transcript) -> ModelReply:
         return ModelReply(
             outcome=outcome,
@@ -148,20 +166,6 @@ class ClaudeCli:
 def _cores() -> int:
     """The cores this process may use, which in a container are fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-async def _cancelled(started: list[Session]) -> Outcome:
-    """Stop in order. The cancellation ends here, for the reply has to get out; a second one is final."""
-    task = asyncio.current_task()
-    if task is not None:
-        task.uncancel()
-    for session in started:
-        try:
-            await session.stop()
-        except asyncio.CancelledError:
-            await session.slay()
-            raise
-    return Cancelled(detail="stopped by Symbiont")
 
 
 def _not_started(error: OSError, executable: str) -> Outcome:
