@@ -65,7 +65,10 @@ class QuotaWindow(msgspec.Struct, frozen=True):
 
 
 class ModelReply(msgspec.Struct, frozen=True):
-    """How a call ended and what it consumed. `usage` is what is billed, whatever the outcome."""
+    """How a call ended and what it consumed. `usage` is what is billed, whatever the outcome.
+
+    `was_made` is false if the call ended before anything was started or sent: then it is no call, and not booked.
+    """
 
     outcome: Outcome
     elapsed_s: float
@@ -74,6 +77,7 @@ class ModelReply(msgspec.Struct, frozen=True):
     reported_cost_usd: float | None = None
     worker_version: str = ""
     quota: tuple[QuotaWindow, ...] = ()
+    was_made: bool = True
 
 
 class Worker(Protocol):

@@ -23,6 +23,7 @@ from symbiont.actors.run_steps import Begin, Complete, Fail, Postpone, Stopped, 
 from symbiont.config.policies import retry_policy
 from symbiont.config.schema import Config
 from symbiont.domain.classify import classifier_prompt, classifier_schema, classifier_system, read_classification
+from symbiont.domain.closure import STOPPAGES, stoppage
 from symbiont.domain.heuristic import classify_by_rules
 from symbiont.domain.ledger import Entry
 from symbiont.domain.moment import rfc3339
@@ -31,6 +32,7 @@ from symbiont.domain.outcome import (
     CliMissing,
     Done,
     NoCredit,
+    NotStarted,
     Outcome,
     Overloaded,
     RateLimited,
@@ -80,6 +82,8 @@ class Life:
         self.world = world
         self._called: set[str] = set()
         self._is_stopping = False
+        self._outcome: Outcome | None = None
+        self._is_lane_open = True
 
     async def run(self) -> None:
         """Live it. Returns when the task is finished, put back, or no longer ours."""
@@ -126,12 +130,11 @@ class Life:
             case Cancelled():
                 await self._ask(names.QUEUE, Stopped(self.task.id, self.task.lease))
                 return None
-            case Unauthorised() | NoCredit() | CliMissing():
-                await self._fail(outcome)
-                return None
-            case UsageLimited(scope="account"):
+            case Unauthorised() | NoCredit() | CliMissing() | UsageLimited(scope="account"):
                 return await self._classified()
-            case UsageLimited() | RateLimited() | Unreachable() | Overloaded():
+            case Unreachable() | Overloaded() | NotStarted() if not self._is_lane_open:
+                return await self._classified()
+            case UsageLimited() | RateLimited() | Unreachable() | Overloaded() | NotStarted():
                 return classify_by_rules(self.task.task, world.tiers)
             case _:
                 return self._default(f"{code_of(outcome)} {detail_of(outcome)}".strip())
@@ -175,7 +178,13 @@ class Life:
         """Act on the outcome of a call; True if another one is to follow at once."""
         above = self.world.tiers.next_above(lane.tier)
         policy = retry_policy(self.world.config)
-        decision = decide(reply.outcome, failures=self.task.failures, can_escalate=above is not None, policy=policy)
+        decision = decide(
+            reply.outcome,
+            failures=self.task.failures,
+            can_escalate=above is not None,
+            policy=policy,
+            is_out_of_order=not self._is_lane_open,
+        )
         match decision:
             case Accept():
                 await self._complete(lane, reply)
@@ -236,8 +245,10 @@ class Life:
         return reply
 
     async def _settle(self, lane: Route, reply: ModelReply) -> None:
-        await self._ask(names.LEDGER, Append(self._entry(lane, reply)))
-        await self._ask(names.DISPATCHER, Returned(reply.outcome))
+        if reply.was_made:
+            await self._ask(names.LEDGER, Append(self._entry(lane, reply)))
+        self._is_lane_open = await self._ask(names.DISPATCHER, Returned(reply.outcome))
+        self._outcome = reply.outcome
 
     def _report(self, kind: CallKind, lane: Route, reply: ModelReply) -> None:
         """Said when the outcome has been acted on: nothing may come between an answer that is paid for and its delivery."""
@@ -291,13 +302,21 @@ class Life:
         await self._tell(Postpone(task.id, task.lease, moment, retry_reason(failure), task.failures + 1, failure))
 
     async def _wait(self, hold: Hold | None, classification: Classification | None = None) -> None:
-        """Until the limit ends; no try is used up. Without any lane at all the task fails."""
+        """Until the limit ends; no try is used up. Without any lane at all the task fails, and so does one whose caller
+        would wait for somebody to mend something.
+        """
         task = self.task
         if hold is None:
             failure = Failure("BAD_REQUEST", "no worker serves the tier this task needs")
             await self._tell(Fail(task.id, task.lease, failure))
             return
+        if task.source == "direct" and hold.limit in STOPPAGES:
+            await self._tell(Fail(task.id, task.lease, stoppage(hold, self._outcome)))
+            return
         until = hold.until or self.world.clock.wall() + self.world.config.limits.unknown_reset_s
+        if hold.limit in STOPPAGES and self._called:
+            # The next probe is to be another task: this one may itself be what the provider stumbles over.
+            until += self.world.config.dispatch.backoff_base_s
         reason = f"limit {hold.limit}"
         await self._tell(
             Postpone(

@@ -1,14 +1,15 @@
 """The limits in force: learnt from the outcomes of calls, noted in `limits.jsonl`, remembered over a restart.
 
 A part of the dispatcher and not an actor: called from its callbacks alone. Guarantees: a limit counts from the moment it is
-learnt, also if a full disk cannot note it; the last line about a limit is the one that counts after a restart.
+learnt, also if a full disk cannot note it; the last line about a limit is the one that counts after a restart. What is no limit
+of the provider's (`STOPPAGES`) is forgotten by a restart.
 Does not decide where a task goes: that is `domain.routing`, over the lanes of `book`.
 """
 
 import msgspec
 import structlog
 
-from symbiont.domain.closure import ClosurePolicy, closure_of, limit_of, proves_service
+from symbiont.domain.closure import STOPPAGES, ClosurePolicy, closure_of, limit_of, proves_service
 from symbiont.domain.lanes import Closed, Key, LaneBook
 from symbiont.domain.outcome import LimitScope, Outcome
 from symbiont.ports import Clock, Journal, Randomness, SyncFailed
@@ -41,7 +42,7 @@ class Limits:
         opened = await self._journal.open()
         for line in opened.records:
             limit = msgspec.json.decode(line, type=Closed)
-            if self.book.serves(limit.worker):
+            if self.book.serves(limit.worker) and limit.limit not in STOPPAGES:
                 self.book.close(limit)
 
     async def close(self) -> None:
@@ -89,6 +90,8 @@ class Limits:
 
     async def _note(self, limit: Closed) -> None:
         """A limit that a full disk could not note is in force all the same; only a restart would forget it."""
+        if limit.limit in STOPPAGES:
+            return
         try:
             await self._journal.append(msgspec.json.encode(limit))
         except SyncFailed:

@@ -6,23 +6,50 @@ Does not add jitter nor keep what is in force: `lanes.LaneBook` does. What the o
 
 import msgspec
 
+from symbiont.domain.moment import rfc3339
 from symbiont.domain.outcome import (
     BudgetExceeded,
+    CliMissing,
     Done,
     LimitScope,
     NoCredit,
+    NotStarted,
     Outcome,
+    Overloaded,
     RateLimited,
     Refused,
     Truncated,
     TurnsExceeded,
     Unauthorised,
+    Unreachable,
     UsageLimited,
+    code_of,
+    detail_of,
 )
 from symbiont.domain.retry import backoff_s
+from symbiont.domain.routing import Hold
+from symbiont.domain.task import Failure
 
 LONGEST_CREDIBLE_WAIT_S = 35 * 86_400.0
 """A month's window and a little more; whatever claims to last longer is nonsense."""
+
+
+BREAKER_AFTER = 3
+"""How often in a row the provider must be out of reach, or a call not start, before its worker is out of order.
+
+Fewer than the tries of a task, so that an outage does not use them up.
+"""
+
+STOPPAGES = {
+    "unauthorised": "UNAUTHORISED",
+    "no_credit": "NO_CREDIT",
+    "cli_missing": "CLI_MISSING",
+    "outage": "UNREACHABLE",
+}
+"""Limits that are none of the provider's making, with the code of the error they are to whoever is not meant to wait.
+
+They end when somebody has mended something, which a restart often is part of: no restart remembers them.
+"""
 
 
 class ClosurePolicy(msgspec.Struct, frozen=True):
@@ -57,6 +84,10 @@ def limit_of(outcome: Outcome) -> tuple[str, LimitScope] | None:
             return "unauthorised", "account"
         case NoCredit():
             return "no_credit", "account"
+        case CliMissing():
+            return "cli_missing", "account"
+        case Unreachable() | Overloaded() | NotStarted():
+            return "outage", "account"
         case _:
             return None
 
@@ -67,7 +98,7 @@ def closure_of(outcome: Outcome, *, now: float, strikes: int, policy: ClosurePol
     `now` is epoch seconds; `strikes` counts how often this limit was met since the lane last worked, before this time.
     """
     limit = limit_of(outcome)
-    if limit is None:
+    if limit is None or (limit[0] == "outage" and strikes + 1 < BREAKER_AFTER):
         return None
     told = _told_end(outcome, now)
     return Closure(*limit, told or now + _pause_s(outcome, strikes, policy), told is not None)
@@ -89,8 +120,11 @@ def _pause_s(outcome: Outcome, strikes: int, policy: ClosurePolicy) -> float:
             return policy.unknown_reset_s
         case RateLimited():
             return backoff_s(strikes, base_s=policy.rate_backoff_base_s, max_s=policy.rate_backoff_max_s)
+        case Unreachable() | Overloaded() | NotStarted():
+            pauses = strikes + 1 - BREAKER_AFTER
+            return backoff_s(pauses, base_s=policy.account_pause_s, max_s=policy.rate_backoff_max_s)
         case _:
-            return policy.account_pause_s
+            return backoff_s(strikes, base_s=policy.account_pause_s, max_s=policy.rate_backoff_max_s)
 
 
 def _credible(moment: float | None, now: float) -> float | None:
@@ -107,3 +141,13 @@ def proves_service(outcome: Outcome) -> bool:
     the way (a bad request, a prompt too long, an unreadable or empty answer).
     """
     return isinstance(outcome, Done | Refused | Truncated | BudgetExceeded | TurnsExceeded)
+
+
+def stoppage(hold: Hold, outcome: Outcome | None) -> Failure:
+    """What a caller is told who would wait for a worker that is out of order: in the words of their own call, if there was one."""
+    limit = None if outcome is None else limit_of(outcome)
+    if outcome is not None and limit is not None and limit[0] == hold.limit:
+        return Failure(code_of(outcome), detail_of(outcome))
+    again = "" if hold.until is None else f" at {rfc3339(hold.until)}"
+    detail = f"earlier calls found the worker out of order; it is tried again{again}, or at once after: symbiont wake"
+    return Failure(STOPPAGES[hold.limit], detail)

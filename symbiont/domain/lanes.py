@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from symbiont.domain.closure import STOPPAGES
 from symbiont.domain.routing import Lane
 
 Key = tuple[str, str, str]
@@ -92,6 +93,13 @@ class LaneBook:
 
     def all_closed(self, now: float) -> bool:
         return not any(lane.is_open(now) for lane in self.lanes(now))
+
+    def is_out_of_order(self, now: float) -> bool:
+        """Whether every lane is closed, and each for what no reset of the provider's will end."""
+        return all(not lane.is_open(now) and lane.closed_by in STOPPAGES for lane in self.lanes(now))
+
+    def is_open(self, worker: str, tier: str, now: float) -> bool:
+        return self._lane(worker, tier, now).is_open(now)
 
     def next_opening(self, now: float) -> float | None:
         """The next moment at which a limit ends."""

@@ -19,6 +19,7 @@ from symbiont.domain.outcome import (
     Empty,
     Interrupted,
     NoCredit,
+    NotStarted,
     Outcome,
     Overloaded,
     RateLimited,
@@ -77,20 +78,27 @@ class Stop(msgspec.Struct, frozen=True):
 Decision = Accept | RetryHere | Reroute | Escalate | GiveUp | Stop
 
 
-def decide(outcome: Outcome, *, failures: int, can_escalate: bool, policy: RetryPolicy) -> Decision:
-    """What to do next. `failures`: tries used up before this one; `can_escalate`: whether a dearer tier may be used."""
+def decide(
+    outcome: Outcome, *, failures: int, can_escalate: bool, policy: RetryPolicy, is_out_of_order: bool = False
+) -> Decision:
+    """What to do next. `failures`: tries used up before this one; `can_escalate`: whether a dearer tier may be used.
+
+    `is_out_of_order`: the worker has been closed for trouble like this, met several times in a row.
+    """
     match outcome:
         case Done():
             return Accept()
-        case UsageLimited() | RateLimited():
+        case UsageLimited() | RateLimited() | Unauthorised() | NoCredit() | CliMissing():
             return Reroute(_reason(outcome))
-        case Overloaded() | Unreachable() | TimedOut() | Interrupted():
+        case Overloaded() | Unreachable() | NotStarted() if is_out_of_order:
+            return Reroute(_reason(outcome))
+        case Overloaded() | Unreachable() | NotStarted() | TimedOut() | Interrupted():
             return _again(outcome, failures, policy)
         case Empty() if failures == 0 and policy.max_attempts > 1:
             return _again(outcome, failures, policy)
         case Empty() | TooLong() | Truncated() | TurnsExceeded() | BadOutput():
             return Escalate(_reason(outcome)) if can_escalate else GiveUp(code_of(outcome))
-        case Unauthorised() | NoCredit() | CliMissing() | Refused() | BudgetExceeded() | BadRequest():
+        case Refused() | BudgetExceeded() | BadRequest():
             return GiveUp(code_of(outcome))
         case Cancelled():
             return Stop()

@@ -9,6 +9,7 @@ from symbiont.actors.heartbeat import LastBeat
 from symbiont.actors.ledger import ReadEntries, ReadTotals
 from symbiont.actors.queue import CountTasks, Get, ListTasks
 from symbiont.domain.ledger import Tally, encode
+from symbiont.domain.closure import STOPPAGES
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.task import Status
 from symbiont.domain.tier import TierTable
@@ -17,7 +18,6 @@ from symbiont.service import shapes, views
 from symbiont.service.asking import ask, checked
 
 RUNTIME = "python/asyncio"
-_NEEDS_A_HUMAN = frozenset({"unauthorised", "no_credit"})
 
 
 class Queries:
@@ -64,7 +64,7 @@ class Queries:
             status="healthy" if last is None else last.status,
             runtime=RUNTIME,
             api_uptime_seconds=int(self._clock.monotonic() - self._started_s),
-            rate_limited=any(limit.limit not in _NEEDS_A_HUMAN for limit in closed),
+            rate_limited=any(limit.limit not in STOPPAGES for limit in closed),
             queue_size=counts.pending,
             last_heartbeat=None if last is None else last.timestamp,
             total_calls=totals.total.calls,

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from symbiont.domain import outcome as o
-from symbiont.domain.closure import Closure, ClosurePolicy, closure_of, proves_service
+from symbiont.domain.closure import STOPPAGES, Closure, ClosurePolicy, closure_of, limit_of, proves_service
+from symbiont.domain.errors import MEANINGS
 
 CLOSURES = ClosurePolicy(
     unknown_reset_s=900.0, rate_backoff_base_s=30.0, rate_backoff_max_s=900.0, account_pause_s=60.0
@@ -29,6 +30,7 @@ OUTCOMES = [
     o.Unreachable(),
     o.TimedOut("idle", 180.0),
     o.CliMissing(),
+    o.NotStarted(),
     o.BadRequest(),
     o.Interrupted(),
     o.Cancelled(),
@@ -84,7 +86,38 @@ def test_a_nonsensical_retry_after_counts_as_none(retry_after_s):
     assert closure == Closure("rate_limit", "model", NOW + 30)
 
 
-CLOSING = (o.UsageLimited, o.RateLimited, o.Unauthorised, o.NoCredit)
+STOPS = [o.Unauthorised(), o.NoCredit(), o.CliMissing()]
+OUTAGES = [o.Unreachable(), o.Overloaded(529), o.NotStarted()]
+CLOSING = (o.UsageLimited, o.RateLimited, *map(type, STOPS + OUTAGES))
+
+
+@pytest.mark.parametrize("outcome", STOPS, ids=named)
+def test_what_needs_a_human_pauses_the_worker_longer_each_time(outcome):
+    closures = [closure_of(outcome, now=NOW, strikes=strikes, policy=CLOSURES) for strikes in (0, 1, 2, 9)]
+    assert [(closure.scope, closure.until - NOW) for closure in closures] == [
+        ("account", 60),
+        ("account", 120),
+        ("account", 240),
+        ("account", 900),
+    ]
+
+
+@pytest.mark.parametrize("outcome", OUTAGES, ids=named)
+def test_an_outage_pauses_the_worker_from_the_third_in_a_row_on(outcome):
+    closures = [closure_of(outcome, now=NOW, strikes=strikes, policy=CLOSURES) for strikes in range(5)]
+    assert closures == [
+        None,
+        None,
+        Closure("outage", "account", NOW + 60),
+        Closure("outage", "account", NOW + 120),
+        Closure("outage", "account", NOW + 240),
+    ]
+
+
+def test_whatever_is_mended_by_people_has_an_error_of_its_own():
+    closing = {limit_of(outcome)[0] for outcome in STOPS + OUTAGES}
+    assert closing == STOPPAGES.keys()
+    assert set(STOPPAGES.values()) <= MEANINGS.keys()
 
 
 @pytest.mark.parametrize("outcome", [each for each in OUTCOMES if not isinstance(each, CLOSING)], ids=named)

@@ -34,16 +34,18 @@ TABLE = [
     (o.Truncated(), Escalate("truncated"), GiveUp("TRUNCATED")),
     (o.TurnsExceeded(), Escalate("turns exceeded"), GiveUp("TURNS_EXCEEDED")),
     (o.BadOutput(), Escalate("bad output"), GiveUp("BAD_OUTPUT")),
-    (o.Unauthorised(), GiveUp("UNAUTHORISED"), GiveUp("UNAUTHORISED")),
-    (o.NoCredit(), GiveUp("NO_CREDIT"), GiveUp("NO_CREDIT")),
-    (o.CliMissing(), GiveUp("CLI_MISSING"), GiveUp("CLI_MISSING")),
+    (o.Unauthorised(), Reroute("unauthorised"), Reroute("unauthorised")),
+    (o.NoCredit(), Reroute("no credit"), Reroute("no credit")),
+    (o.CliMissing(), Reroute("cli missing"), Reroute("cli missing")),
+    (o.NotStarted(), RetryHere(2.0), RetryHere(2.0)),
     (o.Refused(), GiveUp("REFUSED"), GiveUp("REFUSED")),
     (o.BudgetExceeded(), GiveUp("BUDGET_EXCEEDED"), GiveUp("BUDGET_EXCEEDED")),
     (o.BadRequest(), GiveUp("BAD_REQUEST"), GiveUp("BAD_REQUEST")),
     (o.Cancelled(), Stop(), Stop()),
 ]
 OUTCOMES = [row[0] for row in TABLE]
-PASSING = [o.Overloaded(500), o.Unreachable(), o.TimedOut("wall", 600.0), o.Interrupted()]
+OUTAGES = [o.Overloaded(500), o.Unreachable(), o.NotStarted()]
+PASSING = [*OUTAGES, o.TimedOut("wall", 600.0), o.Interrupted()]
 
 
 def named(value):
@@ -67,7 +69,19 @@ def test_trouble_that_may_pass_is_retried_with_doubling_pauses_until_the_tries_a
     assert decisions == [RetryHere(2.0), RetryHere(4.0), RetryHere(8.0), given_up, given_up]
 
 
-@pytest.mark.parametrize("outcome", [o.UsageLimited("five_hour", "account"), o.RateLimited()], ids=named)
+@pytest.mark.parametrize("outcome", OUTCOMES, ids=named)
+def test_of_a_worker_out_of_order_only_outages_ask_for_another_lane_instead(outcome):
+    decision = decide(outcome, failures=3, can_escalate=True, policy=POLICY, is_out_of_order=True)
+    usual = decide(outcome, failures=3, can_escalate=True, policy=POLICY)
+    assert decision == (
+        Reroute(o.code_of(outcome).lower().replace("_", " ")) if type(outcome) in map(type, OUTAGES) else usual
+    )
+
+
+CLOSED = [o.UsageLimited("five_hour", "account"), o.RateLimited(), o.Unauthorised(), o.NoCredit(), o.CliMissing()]
+
+
+@pytest.mark.parametrize("outcome", CLOSED, ids=named)
 def test_a_closed_lane_never_uses_up_a_try(outcome):
     assert isinstance(decide(outcome, failures=1_000, can_escalate=False, policy=POLICY), Reroute)
 

@@ -19,7 +19,7 @@ from symbiont.adapters.claude_cli.session import Session
 from symbiont.adapters.claude_cli.stream import Transcript
 from symbiont.adapters.claude_cli.verdict import Evidence, judge, tidy
 from symbiont.adapters.spawn import spawn
-from symbiont.domain.outcome import BadOutput, BadRequest, Cancelled, CliMissing, Interrupted, Outcome
+from symbiont.domain.outcome import BadOutput, BadRequest, Cancelled, CliMissing, NotStarted, Outcome
 from symbiont.ports import Billing, Clock, ModelCall, ModelReply
 
 _NOT_RUNNABLE = frozenset({errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR})
@@ -71,7 +71,7 @@ class ClaudeCli:
         began = self._clock.monotonic()
         refused = command.refusal(call)
         if refused is not None:
-            return self._reply(refused, began, Transcript())
+            return self._reply(refused, began, [])
         started: list[Session] = []
         try:
             outcome = await self._life(call, started)
@@ -81,7 +81,7 @@ class ClaudeCli:
             for session in started:
                 session.child.close()
                 self._count(session)
-        return self._reply(outcome, began, started[0].transcript if started else Transcript())
+        return self._reply(outcome, began, started)
 
     async def _life(self, call: ModelCall, started: list[Session]) -> Outcome:
         """Start, follow, finish, judge. The session is left in `started` for whoever has to stop it."""
@@ -138,7 +138,8 @@ class ClaudeCli:
                 raise
         return await self._judged(answered[0], call, None) if answered else Cancelled(detail="stopped by Symbiont")
 
-    def _reply(self, outcome: Outcome, began: float, transcript: Transcript) -> ModelReply:
+    def _reply(self, outcome: Outcome, began: float, started: list[Session]) -> ModelReply:
+        transcript = started[0].transcript if started else Transcript()
         return ModelReply(
             outcome=outcome,
             elapsed_s=self._clock.monotonic() - began,
@@ -147,6 +148,7 @@ class ClaudeCli:
             reported_cost_usd=transcript.cost_usd(),
             worker_version=transcript.init.version or "",
             quota=transcript.quota(),
+            was_made=bool(started),
         )
 
     def _billing(self, transcript: Transcript) -> Billing:
@@ -174,4 +176,4 @@ def _not_started(error: OSError, executable: str) -> Outcome:
         return CliMissing(detail=f"{tidy(reason)}; {command.INSTALL_HINT}")
     if error.errno == errno.E2BIG:
         return BadRequest(detail="expected system prompt and schema to be at most 128 KiB each, got more")
-    return Interrupted(detail=f"the CLI could not be started: {tidy(reason)}")
+    return NotStarted(detail=f"the CLI could not be started: {tidy(reason)}")
