@@ -8,13 +8,11 @@ all within `supervision.shutdown_s`, after which the process leaves anyway.
 import asyncio
 import gc
 import os
-import signal
 import socket
-import sys
-import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -23,7 +21,7 @@ import structlog
 import uvloop
 from aiohttp import web
 
-from supervisors import SHUTDOWN, CallExit, NotStarted, Process, Runtime, spawn
+from supervisors import SHUTDOWN, CallExit, MailboxFull, NotStarted, Process, Runtime, spawn
 from supervisors.application import stop_tree
 from symbiont.actors import names
 from symbiont.actors.dispatcher import Dispatcher, Drain
@@ -37,12 +35,13 @@ from symbiont.adapters.claude_cli import ClaudeCli, find_claude, reap_orphans
 from symbiont.adapters.data_dir import DataDir
 from symbiont.adapters.journal import FileJournal
 from symbiont.adapters.rehearsal import Rehearsal
+from symbiont.adapters.stop_signals import on_stop_signals
 from symbiont.adapters.system import SystemClock, SystemRandomness
 from symbiont.config import Loaded, check_whole, data_dir, price_table, tier_table
+from symbiont.config.policies import closure_policy, retry_policy
 from symbiont.domain.advice import advice_without_server
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.intake import Intake
-from symbiont.domain.retry import ClosurePolicy
 from symbiont.domain.task import NewTask, Source
 from symbiont.http.actor_gate import ActorGate
 from symbiont.http.app import build_app
@@ -62,6 +61,11 @@ CONNECTIONS_PER_REQUEST = 2
 
 SPARE_FILES = 512
 """Open files besides connections: journals, pipes of model calls."""
+DRAIN_SHARE = 0.75
+"""How much of the time for an orderly end the runs may take; the rest is for what they write to."""
+
+CLOSE_S = 0.5
+"""What closing connections gets even if nothing is left."""
 
 EXIT_GAVE_UP = 70
 """The tree gave up: the service manager is to start the process again (sysexits: EX_SOFTWARE)."""
@@ -144,12 +148,7 @@ def makers_of(world: World, data: DataDir, is_available: Callable[[], bool], sou
             journal=limits,
             clock=clock,
             randomness=SystemRandomness(),
-            policy=ClosurePolicy(
-                unknown_reset_s=config.limits.unknown_reset_s,
-                rate_backoff_base_s=config.limits.rate_backoff_base_s,
-                rate_backoff_max_s=config.limits.rate_backoff_max_s,
-                account_pause_s=config.limits.account_pause_s,
-            ),
+            policy=closure_policy(config),
             wake_jitter_s=config.limits.wake_jitter_s,
             source=source,
         )
@@ -166,7 +165,7 @@ def makers_of(world: World, data: DataDir, is_available: Callable[[], bool], sou
 
     return Makers(
         ledger=lambda: Ledger(ledger),
-        queue=lambda: Queue(queue, clock, config.dispatch.max_pending),
+        queue=lambda: Queue(queue, clock, config.dispatch.max_pending, retry_policy(config)),
         dispatcher=dispatcher,
         heartbeat=heartbeat,
         http_server=lambda: HTTPServer(config.server.max_in_flight),
@@ -226,9 +225,7 @@ async def _tree(
             data.write_server_info(symbiont.url, os.getpid())
         yield symbiont
     finally:
-        await _take_down(symbiont, config.supervision.shutdown_s)
-        if runner is not None:
-            await runner.cleanup()
+        await _take_down(symbiont, runner, config.supervision.shutdown_s)
 
 
 async def _spawn_root(world: World, makers: Makers) -> Process:
@@ -263,19 +260,26 @@ async def _reap(owner: str) -> None:
         _log.warning("orphans_stopped", processes=stopped)
 
 
-async def _take_down(symbiont: Symbiont, within_s: float) -> None:
+async def _take_down(symbiont: Symbiont, runner: web.AppRunner | None, within_s: float) -> None:
+    """Runs stopped and settled, the tree down in reverse, connections closed: one deadline, and what is left of it for each."""
     symbiont.service.is_closing = True
-    with suppress(CallExit):
-        await symbiont.runtime.named(names.DISPATCHER).call(Drain(), timeout_s=within_s * 0.75)
-    if not await stop_tree(symbiont.root, SHUTDOWN, within_s=within_s):
+    loop = asyncio.get_running_loop()
+    ends_at = loop.time() + within_s
+    with suppress(CallExit, MailboxFull):
+        await symbiont.runtime.named(names.DISPATCHER).call(Drain(), timeout_s=within_s * DRAIN_SHARE)
+    if not await stop_tree(symbiont.root, SHUTDOWN, within_s=max(0.0, ends_at - loop.time())):
         _log.error("tree_killed", within_s=within_s)
+    if runner is not None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(max(ends_at, loop.time() + CLOSE_S)):
+                await runner.cleanup()
 
 
 # Programs
 
 
 def serve(loaded: Loaded) -> int:
-    """Run until SIGTERM or SIGINT; returns the exit code. Raises `SymbiontError` when it cannot start."""
+    """Run until SIGTERM, SIGINT or SIGHUP; returns the exit code. Raises `SymbiontError` when it cannot start."""
     logs.configure(loaded.config.logging)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(loaded))
@@ -283,16 +287,7 @@ def serve(loaded: Loaded) -> int:
 
 async def _serve(loaded: Loaded) -> int:
     stopping = asyncio.Event()
-    deadline_s = loaded.config.supervision.shutdown_s + 5.0
-
-    def stop() -> None:
-        if stopping.is_set():
-            os._exit(130)
-        stopping.set()
-        _leave_after(deadline_s)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop)
+    _on_stop(stopping.set, loaded)
     async with running(loaded) as symbiont:
         _banner(symbiont, loaded)
         gc.freeze()
@@ -305,24 +300,29 @@ async def _serve(loaded: Loaded) -> int:
     return 0
 
 
-def _leave_after(deadline_s: float) -> None:
-    """A task that swallows its cancellation would keep the loop from closing for ever."""
-    timer = threading.Timer(deadline_s, os._exit, args=(1,))
-    timer.daemon = True
-    timer.start()
+def _on_stop(stop: Callable[[], object], loaded: Loaded) -> None:
+    within_s = loaded.config.supervision.shutdown_s + 2 * CLOSE_S
+    on_stop_signals(stop, partial(_leave, data_dir(loaded.config)), within_s=within_s)
+
+
+def _leave(data: Path, exit_code: int) -> None:
+    """Without any order, but not without the model calls: left alone, they would go on costing money."""
+    with suppress(OSError):
+        reap_orphans(owner_of(data), grace_s=0.0)
+    logs.flush()
+    os._exit(exit_code)
 
 
 def _banner(symbiont: Symbiont, loaded: Loaded) -> None:
     path = data_dir(loaded.config)
     workers = ", ".join(symbiont.service.workers)
-    sys.stderr.write(f"symbiont {our_version()} on {symbiont.url} · worker: {workers} · data: {path}\n")
-    sys.stderr.flush()
+    logs.say(f"symbiont {our_version()} on {symbiont.url} · worker: {workers} · data: {path}")
 
 
 def run_local(loaded: Loaded, new: NewTask) -> views.TaskAnswer:
     """One task in this process, without a server. Raises its failure, or `DATA_DIR_LOCKED` while a server runs.
 
-    Quieter than a server: below warnings, it logs only what the configuration asks for.
+    Asked to stop by a signal, it stops its call, puts the task back and raises `KeyboardInterrupt`. Quieter than a server: below warnings, it logs only what the configuration asks for.
     """
     is_asked = loaded.provenance.get("logging.level", "default") != "default"
     settings = loaded.config.logging
@@ -330,6 +330,8 @@ def run_local(loaded: Loaded, new: NewTask) -> views.TaskAnswer:
     admitted = _admitted(loaded, new)
 
     async def run() -> views.TaskAnswer:
+        if (task := asyncio.current_task()) is not None:
+            _on_stop(task.cancel, loaded)
         async with running(loaded, with_http=False, source="direct") as symbiont:
             try:
                 return await symbiont.service.run_task(admitted, wait_s=loaded.config.server.wait_s)
@@ -340,7 +342,10 @@ def run_local(loaded: Loaded, new: NewTask) -> views.TaskAnswer:
                 raise
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(run())
+        try:
+            return runner.run(run())
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
 
 
 def dry_run_local(loaded: Loaded, new: NewTask) -> views.DryRun:

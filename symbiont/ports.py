@@ -65,7 +65,10 @@ class QuotaWindow(msgspec.Struct, frozen=True):
 
 
 class ModelReply(msgspec.Struct, frozen=True):
-    """How a call ended and what it consumed. `usage` is what is billed, whatever the outcome."""
+    """How a call ended and what it consumed. `usage` is what is billed, whatever the outcome.
+
+    `was_made` is false if the call ended before anything was started or sent: then it is no call, and not booked.
+    """
 
     outcome: Outcome
     elapsed_s: float
@@ -74,13 +77,15 @@ class ModelReply(msgspec.Struct, frozen=True):
     reported_cost_usd: float | None = None
     worker_version: str = ""
     quota: tuple[QuotaWindow, ...] = ()
+    was_made: bool = True
 
 
 class Worker(Protocol):
     """Something that runs model calls.
 
     `run` returns a reply for every way a call can end and raises only for bugs. Cancelling it stops the call in order
-    and still *returns*, with the outcome `Cancelled` and the cost so far: money is never lost to a cancellation.
+    and still *returns*, with the outcome `Cancelled` and the cost so far, or with what the call had come to just before: money
+    is never lost to a cancellation.
     `billing` is how a call will be billed as far as one can tell before it; the reply knows better.
     """
 

@@ -7,6 +7,7 @@ from symbiont.domain.outcome import (
     CliMissing,
     Done,
     NoCredit,
+    NotStarted,
     Overloaded,
     RateLimited,
     TooLong,
@@ -30,6 +31,7 @@ _NOTHING_SERVED = (
     TooLong,
     Unreachable,
     CliMissing,
+    NotStarted,
     BadRequest,
 )
 """The request was turned away or never made: without a report of usage it cost nothing. Any other one may have."""

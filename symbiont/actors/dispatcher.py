@@ -36,9 +36,9 @@ from symbiont.actors.ledger import Append, Refused
 from symbiont.actors.limits import Limits
 from symbiont.actors.queue import EndWaits, Get, Rescue, StopRun, Take, WorkIsDue
 from symbiont.actors.run_steps import Fail, Stopped, run_label, runs_in
+from symbiont.domain.closure import ClosurePolicy
 from symbiont.domain.lanes import Closed, LaneBook
 from symbiont.domain.outcome import Outcome
-from symbiont.domain.retry import ClosurePolicy
 from symbiont.domain.routing import Hold, Route, choose
 from symbiont.domain.task import Failure, Source, Task
 from symbiont.domain.tier import TierTable
@@ -71,8 +71,8 @@ class Outlook(msgspec.Struct, Request[Route | Hold | None], frozen=True):
     wanted: str
 
 
-class Returned(msgspec.Struct, Request[None], frozen=True):
-    """The call is over: the slot is free, and the outcome may close or open lanes."""
+class Returned(msgspec.Struct, Request[bool], frozen=True):
+    """The call is over: the slot is free, and the outcome may close or open lanes. Answers whether its lane is open now."""
 
     outcome: Outcome
 
@@ -218,15 +218,21 @@ class Dispatcher(Actor):
         return Tasks(self.named(names.TASKS))
 
     async def _fill(self) -> None:
-        """Take tasks while there is room and a lane is open."""
+        """Take tasks while there is room and a lane is open.
+
+        Out of order, also those of callers who wait: their run tells them why they wait in vain.
+        """
         self._serve_leases()
         while self._draining is None and len(self._runs) < sum(self._slots.values()):
-            if self._book.all_closed(self._clock.wall()) or not await self._start_next():
+            now = self._clock.wall()
+            source = "direct" if self._book.is_out_of_order(now) else self._source
+            is_closed = source == self._source and self._book.all_closed(now)
+            if is_closed or not await self._start_next(source):
                 break
         self._set_alarm()
 
-    async def _start_next(self) -> bool:
-        task = await self.named(names.QUEUE).call(Take(self._source), timeout_s=None)
+    async def _start_next(self, source: Source | None) -> bool:
+        task = await self.named(names.QUEUE).call(Take(source), timeout_s=None)
         self._is_refused = isinstance(task, Refused)
         if not isinstance(task, Task):
             return False
@@ -292,15 +298,16 @@ class Dispatcher(Actor):
     def _run_of(self, from_: From) -> _Run | None:
         return self._runs.get(from_.caller) if isinstance(from_.caller, Process) else None
 
-    async def _returned(self, outcome: Outcome, from_: From) -> None:
+    async def _returned(self, outcome: Outcome, from_: From) -> bool:
         run = self._run_of(from_)
         if run is None or run.lane is None:
-            return
+            return True
         lane, probed = run.lane, run.probed
         self._vacate(run)
         await self._limits.learn(lane, probed, outcome)
         self._serve_leases()
         self._set_alarm()
+        return self._book.is_open(*lane, self._clock.wall())
 
     async def _wake_up(self) -> tuple[Closed, ...]:
         limits = await self._limits.lift_all()

@@ -16,12 +16,14 @@ import structlog
 
 from supervisors import CallExit, Request, Runtime
 from symbiont.actors import names
-from symbiont.actors.accounting import entry_of
+from symbiont.actors.accounting import cost_of, entry_of
 from symbiont.actors.dispatcher import Lease, Outlook, Returned
 from symbiont.actors.ledger import Append, Refused
-from symbiont.actors.run_steps import Begin, Complete, Fail, Postpone, Stopped
+from symbiont.actors.run_steps import Begin, Complete, Fail, Postpone, Stopped, retry_reason
+from symbiont.config.policies import retry_policy
 from symbiont.config.schema import Config
 from symbiont.domain.classify import classifier_prompt, classifier_schema, classifier_system, read_classification
+from symbiont.domain.closure import stoppage
 from symbiont.domain.heuristic import classify_by_rules
 from symbiont.domain.ledger import Entry
 from symbiont.domain.moment import rfc3339
@@ -30,6 +32,7 @@ from symbiont.domain.outcome import (
     CliMissing,
     Done,
     NoCredit,
+    NotStarted,
     Outcome,
     Overloaded,
     RateLimited,
@@ -40,11 +43,11 @@ from symbiont.domain.outcome import (
     detail_of,
 )
 from symbiont.domain.price import PriceTable
-from symbiont.domain.retry import Accept, Escalate, GiveUp, Reroute, RetryHere, RetryPolicy, Stop, decide
-from symbiont.domain.routing import Hold, Route, wanted_tier
+from symbiont.domain.retry import Accept, Escalate, GiveUp, Reroute, RetryHere, Stop, decide
+from symbiont.domain.routing import STOPPAGES, Hold, Route, wanted_tier
 from symbiont.domain.task import Answer, Classification, Failure, OpenCall, Task
 from symbiont.domain.tier import Tier, TierTable
-from symbiont.ports import Clock, ModelCall, ModelReply, Worker
+from symbiont.ports import CallKind, Clock, ModelCall, ModelReply, Worker
 
 TASK_SYSTEM: Final = "Do the task. Answer with the result alone."
 RESTART_PATIENCE_S: Final = 60.0
@@ -79,6 +82,8 @@ class Life:
         self.world = world
         self._called: set[str] = set()
         self._is_stopping = False
+        self._outcome: Outcome | None = None
+        self._is_lane_open = True
 
     async def run(self) -> None:
         """Live it. Returns when the task is finished, put back, or no longer ours."""
@@ -104,6 +109,7 @@ class Life:
         if not isinstance(lane, Route):
             return await self._classified_without_model(lane)
         reply = await self._call(lane, self._classifier_call(lane))
+        self._report("classify", lane, reply)
         return await self._read(reply.outcome)
 
     async def _classified_without_model(self, lane: Hold | None) -> Classification | None:
@@ -124,12 +130,11 @@ class Life:
             case Cancelled():
                 await self._ask(names.QUEUE, Stopped(self.task.id, self.task.lease))
                 return None
-            case Unauthorised() | NoCredit() | CliMissing():
-                await self._fail(outcome)
-                return None
-            case UsageLimited(scope="account"):
+            case Unauthorised() | NoCredit() | CliMissing() | UsageLimited(scope="account"):
                 return await self._classified()
-            case UsageLimited() | RateLimited() | Unreachable() | Overloaded():
+            case Unreachable() | Overloaded() | NotStarted() if not self._is_lane_open:
+                return await self._classified()
+            case UsageLimited() | RateLimited() | Unreachable() | Overloaded() | NotStarted():
                 return classify_by_rules(self.task.task, world.tiers)
             case _:
                 return self._default(f"{code_of(outcome)} {detail_of(outcome)}".strip())
@@ -166,13 +171,20 @@ class Life:
                 return await self._wait(lane, classification)
             reply = await self._call(lane, self._task_call(lane), classification)
             going_on = await self._judged(lane, reply)
+            self._report("task", lane, reply)
         return None
 
     async def _judged(self, lane: Route, reply: ModelReply) -> bool:
         """Act on the outcome of a call; True if another one is to follow at once."""
         above = self.world.tiers.next_above(lane.tier)
-        policy = self._retry_policy()
-        decision = decide(reply.outcome, failures=self.task.failures, can_escalate=above is not None, policy=policy)
+        policy = retry_policy(self.world.config)
+        decision = decide(
+            reply.outcome,
+            failures=self.task.failures,
+            can_escalate=above is not None,
+            policy=policy,
+            is_out_of_order=not self._is_lane_open,
+        )
         match decision:
             case Accept():
                 await self._complete(lane, reply)
@@ -195,10 +207,6 @@ class Life:
         """A try is used up; the next call, and every later run, starts at the tier above. Written down with that call."""
         floor = above.name if above is not None else self.task.tier_floor
         self.task = msgspec.structs.replace(self.task, tier_floor=floor, failures=self.task.failures + 1)
-
-    def _retry_policy(self) -> RetryPolicy:
-        dispatch = self.world.config.dispatch
-        return RetryPolicy(dispatch.max_attempts, dispatch.backoff_base_s, dispatch.backoff_max_s)
 
     def _task_call(self, lane: Route) -> ModelCall:
         dispatch = self.world.config.dispatch
@@ -233,24 +241,30 @@ class Life:
             await self._tell(Stopped(task.id, task.lease))
             raise asyncio.CancelledError
         self._called.add(call.kind)
-        reply = await worker.run(msgspec.structs.replace(call, attempt=self.task.attempt))
-        await self._undisturbed(self._settle(lane, call, reply))
+        running = self.world.workers[lane.worker].run(msgspec.structs.replace(call, attempt=self.task.attempt))
+        reply = await self._undisturbed(running, stop_it=True)
+        await self._undisturbed(self._settle(lane, reply))
         return reply
 
-    async def _settle(self, lane: Route, call: ModelCall, reply: ModelReply) -> None:
-        entry = self._entry(lane, reply)
-        await self._ask(names.LEDGER, Append(entry))
-        await self._ask(names.DISPATCHER, Returned(reply.outcome))
+    async def _settle(self, lane: Route, reply: ModelReply) -> None:
+        if reply.was_made:
+            await self._ask(names.LEDGER, Append(self._entry(lane, reply)))
+        self._is_lane_open = await self._ask(names.DISPATCHER, Returned(reply.outcome))
+        self._outcome = reply.outcome
+
+    def _report(self, kind: CallKind, lane: Route, reply: ModelReply) -> None:
+        """Said when the outcome has been acted on: nothing may come between an answer that is paid for and its delivery."""
+        cost_usd, _ = cost_of(reply, self.world.tiers[lane.tier], self.world.prices)
         _log.info(
             "model_called",
             task=self.task.id,
             attempt=self.task.attempt,
-            kind=call.kind,
+            kind=kind,
             tier=lane.tier,
             worker=lane.worker,
             rule=lane.rule,
             outcome=code_of(reply.outcome),
-            cost_usd=entry.estimated_cost_usd,
+            cost_usd=cost_usd,
         )
 
     def _entry(self, lane: Route, reply: ModelReply) -> Entry:
@@ -287,17 +301,24 @@ class Life:
         task = self.task
         moment = self.world.clock.wall() + after_s
         failure = Failure(code_of(outcome), detail_of(outcome))
-        reason = f"another try after {failure.code}"
-        await self._tell(Postpone(task.id, task.lease, moment, reason, task.failures + 1, failure))
+        await self._tell(Postpone(task.id, task.lease, moment, retry_reason(failure), task.failures + 1, failure))
 
     async def _wait(self, hold: Hold | None, classification: Classification | None = None) -> None:
-        """Until the limit ends; no try is used up. Without any lane at all the task fails."""
+        """Until the limit ends; no try is used up. Without any lane at all the task fails, and so does one whose caller
+        would wait for somebody to mend something.
+        """
         task = self.task
         if hold is None:
             failure = Failure("BAD_REQUEST", "no worker serves the tier this task needs")
             await self._tell(Fail(task.id, task.lease, failure))
             return
+        if task.source == "direct" and hold.limit in STOPPAGES:
+            await self._tell(Fail(task.id, task.lease, stoppage(hold, self._outcome)))
+            return
         until = hold.until or self.world.clock.wall() + self.world.config.limits.unknown_reset_s
+        if hold.limit in STOPPAGES and self._called:
+            # The next probe is to be another task: this one may itself be what the provider stumbles over.
+            until += self.world.config.dispatch.backoff_base_s
         await self._tell(
             Postpone(
                 task.id,
@@ -315,10 +336,11 @@ class Life:
     async def _tell(self, message: "Complete | Fail | Postpone | Stopped") -> None:
         self.task = await self._undisturbed(self._advance(message))
 
-    async def _undisturbed(self, step: Coroutine[Any, Any, R]) -> R:
+    async def _undisturbed(self, step: Coroutine[Any, Any, R], *, stop_it: bool = False) -> R:
         """Writing down goes on while the run is being stopped: cut off there, an answer already paid for would be lost.
 
-        The run then ends before its next call. A second request to stop is final.
+        A model call is told to stop (`stop_it`), and heard out. Whatever it says, the run ends before its next call. A second
+        request to stop is final.
         """
         inner = asyncio.ensure_future(step)
         try:
@@ -327,6 +349,8 @@ class Life:
             if (current := asyncio.current_task()) is not None:
                 current.uncancel()
             self._is_stopping = True
+            if stop_it:
+                inner.cancel()
             return await inner
 
     async def _advance(self, message: "Begin | Complete | Fail | Postpone | Stopped") -> Task:

@@ -1,30 +1,19 @@
 """The limits in force: learnt from the outcomes of calls, noted in `limits.jsonl`, remembered over a restart.
 
 A part of the dispatcher and not an actor: called from its callbacks alone. Guarantees: a limit counts from the moment it is
-learnt, also if a full disk cannot note it; the last line about a limit is the one that counts after a restart.
+learnt, also if a full disk cannot note it; the last line about a limit is the one that counts after a restart. What is no limit
+of the provider's (`STOPPAGES`) is forgotten by a restart.
 Does not decide where a task goes: that is `domain.routing`, over the lanes of `book`.
 """
-
-from typing import Final
 
 import msgspec
 import structlog
 
-from symbiont.domain.lanes import Closed, LaneBook
-from symbiont.domain.outcome import (
-    Cancelled,
-    CliMissing,
-    Interrupted,
-    Outcome,
-    Overloaded,
-    RateLimited,
-    Unreachable,
-)
-from symbiont.domain.retry import ClosurePolicy, closure_of
+from symbiont.domain.closure import ClosurePolicy, closure_of, limit_of, proves_service
+from symbiont.domain.lanes import Closed, Key, LaneBook
+from symbiont.domain.outcome import LimitScope, Outcome
+from symbiont.domain.routing import STOPPAGES
 from symbiont.ports import Clock, Journal, Randomness, SyncFailed
-
-_UNTELLING: Final = (Cancelled, Interrupted, Unreachable, CliMissing, Overloaded)
-"""Outcomes that say nothing about whether the provider would serve this lane."""
 
 _log = structlog.get_logger("symbiont.limits")
 
@@ -54,7 +43,7 @@ class Limits:
         opened = await self._journal.open()
         for line in opened.records:
             limit = msgspec.json.decode(line, type=Closed)
-            if self.book.serves(limit.worker):
+            if self.book.serves(limit.worker) and limit.limit not in STOPPAGES:
                 self.book.close(limit)
 
     async def close(self) -> None:
@@ -62,20 +51,32 @@ class Limits:
 
     async def learn(self, lane: tuple[str, str], probed: frozenset[Closed], outcome: Outcome) -> None:
         """What the outcome of a call says about its lane, and about the limits it was the probe of."""
-        now = self._clock.wall()
-        strikes = self.book.strike(*lane) if isinstance(outcome, RateLimited) else 0
-        closure = closure_of(outcome, now=now, strikes=strikes, policy=self._policy)
-        if closure is not None:
-            worker, tier = lane
-            opens_at = closure.until + self._randomness.uniform(0.0, self._jitter_s)
-            scope = "" if closure.scope == "account" else tier
-            await self._put(Closed(worker, closure.limit, closure.until, opens_at, scope))
-            for_s = round(opens_at - now, 1)
-            _log.warning("lane_closed", worker=worker, tier=scope or "all", limit=closure.limit, for_s=for_s)
-        elif not isinstance(outcome, _UNTELLING):
+        limit = limit_of(outcome)
+        if limit is not None:
+            await self._met(limit, lane, probed, outcome)
+        elif proves_service(outcome):
             for over in self.book.worked(*lane, probed):
                 await self._note(msgspec.structs.replace(over, lifted=True))
                 _log.info("lane_opened", worker=over.worker, tier=over.tier or "all", limit=over.limit)
+
+    async def _met(
+        self, limit: tuple[str, LimitScope], lane: tuple[str, str], probed: frozenset[Closed], outcome: Outcome
+    ) -> None:
+        """A call that was under way when the limit came into force can only guess anew, and would put off its end."""
+        (name, scope), (worker, tier), now = limit, lane, self._clock.wall()
+        key = (worker, "" if scope == "account" else tier, name)
+        is_news = self.book.is_news(key, probed)
+        closure = closure_of(outcome, now=now, strikes=self.book.strikes(key), policy=self._policy)
+        if is_news:
+            self.book.strike(key)
+        if closure is not None and (is_news or closure.is_stated):
+            await self._shut(key, closure.until, now)
+
+    async def _shut(self, key: Key, until: float, now: float) -> None:
+        worker, tier, name = key
+        opens_at = until + self._randomness.uniform(0.0, self._jitter_s)
+        await self._put(Closed(worker, name, until, opens_at, tier))
+        _log.warning("lane_closed", worker=worker, tier=tier or "all", limit=name, for_s=round(opens_at - now, 1))
 
     async def lift_all(self) -> tuple[Closed, ...]:
         """By hand; returns which."""
@@ -90,6 +91,8 @@ class Limits:
 
     async def _note(self, limit: Closed) -> None:
         """A limit that a full disk could not note is in force all the same; only a restart would forget it."""
+        if limit.limit in STOPPAGES:
+            return
         try:
             await self._journal.append(msgspec.json.encode(limit))
         except SyncFailed:

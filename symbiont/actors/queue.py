@@ -4,7 +4,7 @@ Guarantees: an answer means that the change is on disk. A task is leased to one 
 whoever comes with an older one (a run that outlived its lease) is told `Stale` and changes nothing. A task changes from what
 is on disk, one change at a time, so a change that the disk refuses takes nothing else along. Transitions are those of
 `domain.task.TRANSITIONS`. After a restart, tasks whose run is gone are pending again, and a model call that was cut off is
-put into the ledger as interrupted before anything else happens.
+put into the ledger as interrupted before anything else happens; it has used up a try.
 Does not run tasks, nor decide where: it tells the dispatcher that there is something to do and waits to be asked.
 """
 
@@ -33,10 +33,12 @@ from symbiont.actors.run_steps import (
     advanced,
     commanded,
     left,
+    reclaimed,
     runs_in,
 )
 from symbiont.domain.backlog import Backlog, change_of, load, record_of
 from symbiont.domain.moment import rfc3339
+from symbiont.domain.retry import RetryPolicy
 from symbiont.domain.task import (
     FINAL,
     NewTask,
@@ -160,10 +162,11 @@ class _Due(msgspec.Struct, frozen=True):
 
 
 class Queue(Actor):
-    def __init__(self, journal: Journal, clock: Clock, max_pending: int) -> None:
+    def __init__(self, journal: Journal, clock: Clock, max_pending: int, policy: RetryPolicy) -> None:
         self._journal = journal
         self._clock = clock
         self._max_pending = max_pending
+        self._policy = policy
         self._backlog = Backlog()
         self._waiters: dict[str, list[From]] = defaultdict(list)
         self._leased_at: dict[str, float] = {}
@@ -198,7 +201,7 @@ class Queue(Actor):
     def _give_back(self, leased: Task) -> None:
         """A task whose run is gone, unless the disk has refused the lease meanwhile."""
         if self._backlog.get(leased.id) is leased:
-            given_back = advanced(leased, Stopped(leased.id, leased.lease), self._clock.wall())
+            given_back = reclaimed(leased, self._policy, self._clock.wall())
             self._write(leased, given_back)
             _log.warning("task_reclaimed", task=leased.id, attempt=leased.attempt, status=given_back.status.value)
 

@@ -11,6 +11,8 @@ import msgspec
 from supervisors import Request
 from symbiont.actors.ledger import Refused
 from symbiont.domain.moment import rfc3339
+from symbiont.domain.outcome import Interrupted
+from symbiont.domain.retry import RetryHere, RetryPolicy, decide
 from symbiont.domain.task import FINAL, Answer, Classification, Failure, OpenCall, Status, Task
 
 
@@ -107,6 +109,25 @@ def advanced(task: Task, request: Begin | Complete | Fail | Postpone | Stopped, 
             )
         case Stopped():
             return left(task, Status.CANCELLED if task.cancel_requested else Status.PENDING, now)
+
+
+def reclaimed(task: Task, policy: RetryPolicy, now: float) -> Task:
+    """The task after its run was lost. A call it had under way uses up a try: it may be what brings the process down."""
+    if task.call is None or task.cancel_requested:
+        return advanced(task, Stopped(task.id, task.lease), now)
+    failure = Failure("INTERRUPTED", "the process that ran the call ended before the call did")
+    outcome = Interrupted(failure.detail)
+    match decide(outcome, failures=task.failures, can_escalate=False, policy=policy):
+        case RetryHere(after_s):
+            reason, tries = retry_reason(failure), task.failures + 1
+            return advanced(task, Postpone(task.id, task.lease, now + after_s, reason, tries, failure), now)
+        case _:
+            return advanced(task, Fail(task.id, task.lease, failure), now)
+
+
+def retry_reason(failure: Failure) -> str:
+    """What a task says it waits for between two tries."""
+    return f"another try after {failure.code}"
 
 
 def commanded(task: Task, wanted: Status, now: float) -> Task:

@@ -112,10 +112,11 @@ class Limits(_Section, frozen=True):
     """First pause of a model whose requests are refused for their rate; doubles, see the next."""
 
     rate_backoff_max_s: Positive = 900.0
-    """Longest such pause."""
+    """Longest such pause, and longest pause of a worker that is out of order."""
 
     account_pause_s: Positive = 60.0
-    """Pause of a worker whose credential or credit was refused, so that a bad key does not burn the queue."""
+    """First pause of a worker that is out of order (credential or credit refused, CLI missing, three calls in a row that reached
+    nobody), so that no outage burns the queue; it doubles while it lasts."""
 
 
 class Heartbeat(_Section, frozen=True):

@@ -44,7 +44,7 @@ class Backlog:
         self._arrivals: dict[str, int] = {}
         self._arrival = count()
         self._numbers: dict[Source, tuple[str, int]] = {}
-        self._ready: list[_Ready] = []
+        self._ready: dict[Source, list[_Ready]] = {"direct": [], "queued": []}
         self._waiting: list[_Waiting] = []
         self.counts: Counter[Status] = Counter()
 
@@ -85,7 +85,7 @@ class Backlog:
 
     def _push(self, task: Task, version: int) -> None:
         entry = _Ready(_RANK[task.priority], task.source == "queued", self._arrivals[task.id], task.id, version)
-        heapq.heappush(self._ready, entry)
+        heapq.heappush(self._ready[task.source], entry)
 
     def next_moment(self, now: float) -> float | None:
         """When the next task that is not due yet will be, epoch seconds."""
@@ -102,12 +102,12 @@ class Backlog:
     def next_ready(self, now: float, source: Source | None = None) -> Task | None:
         """The task to run now, which stays where it is until it is `put` with another status. `source` restricts."""
         self._make_ready(now)
-        while self._ready and self._is_stale(self._ready[0]):
-            heapq.heappop(self._ready)
-        if source is not None:
-            matching = (entry for entry in sorted(self._ready) if not self._is_stale(entry))
-            return next((t for t in (self._tasks[entry.id] for entry in matching) if t.source == source), None)
-        return self._tasks[self._ready[0].id] if self._ready else None
+        heaps = self._ready.values() if source is None else (self._ready[source],)
+        for heap in heaps:
+            while heap and self._is_stale(heap[0]):
+                heapq.heappop(heap)
+        first = min((heap[0] for heap in heaps if heap), default=None)
+        return None if first is None else self._tasks[first.id]
 
     def _is_stale(self, entry: _Ready | _Waiting) -> bool:
         return self._versions[entry.id] != entry.version

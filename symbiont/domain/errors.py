@@ -69,6 +69,7 @@ MEANINGS: dict[str, Meaning] = {
     "UNREACHABLE": Meaning(502, FAILED),
     "TIMED_OUT": Meaning(504, FAILED),
     "CLI_MISSING": Meaning(503, FAILED),
+    "NOT_STARTED": Meaning(503, FAILED),
     "BAD_REQUEST": Meaning(502, FAILED),
     "INTERRUPTED": Meaning(503, FAILED),
     "CANCELLED": Meaning(409, CONFLICT),

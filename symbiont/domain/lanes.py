@@ -9,7 +9,10 @@ from collections.abc import Iterable
 
 import msgspec
 
-from symbiont.domain.routing import Lane
+from symbiont.domain.routing import STOPPAGES, Lane
+
+Key = tuple[str, str, str]
+"""Worker, tier (empty = all of them) and name of a limit."""
 
 
 class Closed(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -30,7 +33,7 @@ class Closed(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.worker == worker and self.tier in {"", tier}
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def key(self) -> Key:
         """A limit in force replaces the one with the same key."""
         return self.worker, self.tier, self.limit
 
@@ -40,9 +43,9 @@ class LaneBook:
 
     def __init__(self, lanes: Iterable[tuple[str, str]]) -> None:
         self._lanes = tuple(lanes)
-        self._closed: dict[tuple[str, str, str], Closed] = {}
+        self._closed: dict[Key, Closed] = {}
         self._probes: set[Closed] = set()
-        self._strikes: Counter[tuple[str, str]] = Counter()
+        self._strikes: Counter[Key] = Counter()
 
     @property
     def limits(self) -> tuple[Closed, ...]:
@@ -60,11 +63,21 @@ class LaneBook:
         if not limit.lifted:
             self._closed[limit.key] = limit
 
-    def strike(self, worker: str, tier: str) -> int:
-        """Count a refusal of this lane for its rate; returns how many there were before since it last worked."""
-        before = self._strikes[worker, tier]
-        self._strikes[worker, tier] += 1
-        return before
+    def is_news(self, key: Key, probed: frozenset[Closed]) -> bool:
+        """Whether a call that probed these limits knows something newer about the limit with this key than the limit itself.
+
+        Nothing is sent while a limit is in force, so whoever was no probe of it was sent before.
+        """
+        before = self._closed.get(key)
+        return before is None or before in probed
+
+    def strikes(self, key: Key) -> int:
+        """How often this limit was met since its lane last worked."""
+        return self._strikes[key]
+
+    def strike(self, key: Key) -> None:
+        """Count that it was met."""
+        self._strikes[key] += 1
 
     def lanes(self, now: float) -> tuple[Lane, ...]:
         """Every lane as the router sees it."""
@@ -79,6 +92,13 @@ class LaneBook:
 
     def all_closed(self, now: float) -> bool:
         return not any(lane.is_open(now) for lane in self.lanes(now))
+
+    def is_out_of_order(self, now: float) -> bool:
+        """Whether every lane is closed, and each for what no reset of the provider's will end."""
+        return all(not lane.is_open(now) and lane.closed_by in STOPPAGES for lane in self.lanes(now))
+
+    def is_open(self, worker: str, tier: str, now: float) -> bool:
+        return self._lane(worker, tier, now).is_open(now)
 
     def next_opening(self, now: float) -> float | None:
         """The next moment at which a limit ends."""
@@ -103,7 +123,8 @@ class LaneBook:
 
         A call that was sent before a limit came into force proves nothing about it, however well it ends.
         """
-        self._strikes.pop((worker, tier), None)
+        for key in [key for key in self._strikes if key[0] == worker and key[1] in {"", tier}]:
+            del self._strikes[key]
         over = tuple(limit for limit in self._closed.values() if limit in probed)
         for limit in over:
             self.close(msgspec.structs.replace(limit, lifted=True))

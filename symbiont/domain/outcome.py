@@ -122,6 +122,12 @@ class CliMissing(_Outcome, frozen=True):
     detail: str = ""
 
 
+class NotStarted(_Outcome, frozen=True):
+    """This machine could not start the call (no descriptor, process or memory left): nothing was sent."""
+
+    detail: str = ""
+
+
 class BadRequest(_Outcome, frozen=True):
     """We asked in a wrong way (unknown model, unknown option, invalid request): retrying cannot help."""
 
@@ -157,6 +163,7 @@ Outcome = (
     | Unreachable
     | TimedOut
     | CliMissing
+    | NotStarted
     | BadRequest
     | Interrupted
     | Cancelled
@@ -179,6 +186,7 @@ _CODES: dict[type[Outcome], str] = {
     Unreachable: "UNREACHABLE",
     TimedOut: "TIMED_OUT",
     CliMissing: "CLI_MISSING",
+    NotStarted: "NOT_STARTED",
     BadRequest: "BAD_REQUEST",
     Interrupted: "INTERRUPTED",
     Cancelled: "CANCELLED",

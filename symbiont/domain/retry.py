@@ -1,7 +1,8 @@
-"""What the way a call ended leads to: the table of outcomes, and which lanes an outcome closes.
+"""What the way a call ended leads to for its task: the table of outcomes.
 
 Guarantees: pure and total; every `Outcome` has exactly one row in `decide`, and the type checker proves it.
-Does not wait, add jitter or choose a worker: callers do, and `routing.choose` does.
+Does not wait, add jitter or choose a worker: callers do, and `routing.choose` does. What an outcome means for the lane it came
+from is in `closure.py`.
 """
 
 from typing import assert_never
@@ -17,8 +18,8 @@ from symbiont.domain.outcome import (
     Done,
     Empty,
     Interrupted,
-    LimitScope,
     NoCredit,
+    NotStarted,
     Outcome,
     Overloaded,
     RateLimited,
@@ -32,9 +33,6 @@ from symbiont.domain.outcome import (
     UsageLimited,
     code_of,
 )
-
-LONGEST_CREDIBLE_WAIT_S = 35 * 86_400.0
-"""A month's window and a little more; whatever claims to last longer is nonsense."""
 
 
 class RetryPolicy(msgspec.Struct, frozen=True):
@@ -80,21 +78,28 @@ class Stop(msgspec.Struct, frozen=True):
 Decision = Accept | RetryHere | Reroute | Escalate | GiveUp | Stop
 
 
-def decide(outcome: Outcome, *, failures: int, can_escalate: bool, policy: RetryPolicy) -> Decision:
-    """What to do next. `failures`: tries used up before this one; `can_escalate`: whether a dearer tier may be used."""
+def decide(  # noqa: C901 -- the table of outcomes, one row a case
+    outcome: Outcome, *, failures: int, can_escalate: bool, policy: RetryPolicy, is_out_of_order: bool = False
+) -> Decision:
+    """What to do next. `failures`: tries used up before this one; `can_escalate`: whether a dearer tier may be used.
+
+    `is_out_of_order`: the worker has been closed for trouble like this, met several times in a row.
+    """
     match outcome:
         case Done():
             return Accept()
-        case UsageLimited() | RateLimited():
+        case UsageLimited() | RateLimited() | Unauthorised() | NoCredit() | CliMissing():
             return Reroute(_reason(outcome))
-        case Overloaded() | Unreachable() | TimedOut() | Interrupted():
+        case Overloaded() | Unreachable() | NotStarted() if is_out_of_order:
+            return Reroute(_reason(outcome))
+        case Overloaded() | Unreachable() | NotStarted() | TimedOut() | Interrupted():
             return _again(outcome, failures, policy)
         case Empty() if not can_escalate:
             return _again(outcome, failures, policy)
         case Empty() | TooLong() | Truncated() | TurnsExceeded() | BadOutput():
-            has_tries = failures + 1 < policy.max_attempts
-            return Escalate(_reason(outcome)) if can_escalate and has_tries else GiveUp(code_of(outcome))
-        case Unauthorised() | NoCredit() | CliMissing() | Refused() | BudgetExceeded() | BadRequest():
+            is_last = failures + 1 >= policy.max_attempts
+            return _one_up(outcome, is_possible=can_escalate and not is_last)
+        case Refused() | BudgetExceeded() | BadRequest():
             return GiveUp(code_of(outcome))
         case Cancelled():
             return Stop()
@@ -107,6 +112,10 @@ def backoff_s(count: int, *, base_s: float, max_s: float) -> float:
     return min(max_s, base_s * 2.0 ** min(count, 64))
 
 
+def _one_up(outcome: Outcome, *, is_possible: bool) -> Decision:
+    return Escalate(_reason(outcome)) if is_possible else GiveUp(code_of(outcome))
+
+
 def _again(outcome: Outcome, failures: int, policy: RetryPolicy) -> Decision:
     if failures + 1 >= policy.max_attempts:
         return GiveUp(code_of(outcome))
@@ -117,53 +126,3 @@ def _reason(outcome: Outcome) -> str:
     if isinstance(outcome, UsageLimited):
         return f"usage limit {outcome.limit}"
     return code_of(outcome).lower().replace("_", " ")
-
-
-class ClosurePolicy(msgspec.Struct, frozen=True):
-    """How long lanes close when nobody says how long, all in seconds; the keys of the `limits` configuration."""
-
-    unknown_reset_s: float
-    rate_backoff_base_s: float
-    rate_backoff_max_s: float
-    account_pause_s: float
-
-
-class Closure(msgspec.Struct, frozen=True):
-    """A limit in force: its name, whether it closes the worker's whole account or one model, until when (epoch seconds)."""
-
-    limit: str
-    scope: LimitScope
-    until: float
-
-
-def closure_of(outcome: Outcome, *, now: float, strikes: int, policy: ClosurePolicy) -> Closure | None:
-    """Which lanes an outcome closes; None if none.
-
-    `now` is epoch seconds; `strikes` counts the refusals for the rate on this lane since it last worked, before this one.
-    """
-    match outcome:
-        case UsageLimited():
-            until = _credible(outcome.resets_at, now) or now + policy.unknown_reset_s
-            return Closure(outcome.limit, outcome.scope, until)
-        case RateLimited():
-            return Closure("rate_limit", "model", now + _rate_pause_s(outcome, strikes, policy))
-        case Unauthorised():
-            return Closure("unauthorised", "account", now + policy.account_pause_s)
-        case NoCredit():
-            return Closure("no_credit", "account", now + policy.account_pause_s)
-        case _:
-            return None
-
-
-def _credible(moment: float | None, now: float) -> float | None:
-    """A reset in the past would reopen the lane at once and burn the queue; one far ahead would close it for good."""
-    if moment is not None and now < moment <= now + LONGEST_CREDIBLE_WAIT_S:
-        return moment
-    return None
-
-
-def _rate_pause_s(outcome: RateLimited, strikes: int, policy: ClosurePolicy) -> float:
-    told = outcome.retry_after_s
-    if told is not None and 0 < told <= LONGEST_CREDIBLE_WAIT_S:
-        return told
-    return backoff_s(strikes, base_s=policy.rate_backoff_base_s, max_s=policy.rate_backoff_max_s)

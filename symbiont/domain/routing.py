@@ -15,8 +15,16 @@ import msgspec
 from symbiont.domain.task import Classification
 from symbiont.domain.tier import Tier, TierTable
 
-NEEDS_A_HUMAN = frozenset({"unauthorised", "no_credit"})
-"""Limits that no time ends: a lane they close is tried again only to see whether somebody has put it right."""
+STOPPAGES = {
+    "unauthorised": "UNAUTHORISED",
+    "no_credit": "NO_CREDIT",
+    "cli_missing": "CLI_MISSING",
+    "outage": "UNREACHABLE",
+}
+"""Limits that are none of the provider's making, with the code of the error they are to whoever is not meant to wait.
+
+They end when somebody has mended something, which a restart often is part of: no restart remembers them.
+"""
 
 
 def wanted_tier(classification: Classification, tiers: TierTable, low_confidence: Literal["up", "stay"]) -> str:
@@ -75,7 +83,7 @@ class Hold(msgspec.Struct, frozen=True):
     @property
     def reason(self) -> str:
         """What a task that waits says it waits for."""
-        return f"pause after {self.limit}" if self.limit in NEEDS_A_HUMAN else f"limit {self.limit}"
+        return f"pause after {self.limit}" if self.limit in STOPPAGES else f"limit {self.limit}"
 
 
 def choose(

@@ -14,7 +14,7 @@ from symbiont.actors.queue import CountTasks, Get, ListTasks
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.ledger import Tally, encode
 from symbiont.domain.moment import rfc3339
-from symbiont.domain.routing import NEEDS_A_HUMAN
+from symbiont.domain.routing import STOPPAGES
 from symbiont.domain.task import Status
 from symbiont.domain.tier import TierTable
 from symbiont.ports import Clock
@@ -73,12 +73,12 @@ class Queries:
         )
         now = self._clock.wall()
         closed = [limit for limit in limits or () if limit.opens_at > now]
-        is_stuck = limits is None or any(limit.limit in NEEDS_A_HUMAN for limit in closed)
+        is_stuck = limits is None or any(limit.limit in STOPPAGES for limit in closed)
         return views.Status(
             status="degraded" if is_stuck else "healthy" if last is None else last.status,
             runtime=RUNTIME,
             api_uptime_seconds=int(self._clock.monotonic() - self._started_s),
-            rate_limited=any(limit.limit not in NEEDS_A_HUMAN for limit in closed),
+            rate_limited=any(limit.limit not in STOPPAGES for limit in closed),
             queue_size=counts.pending,
             last_heartbeat=None if last is None else last.timestamp,
             total_calls=totals.total.calls,

@@ -27,8 +27,8 @@ from symbiont.actors.queue import Get, Queue, Submit, Submitted
 from symbiont.actors.tree import Makers, tree
 from symbiont.adapters.memory_journal import MemoryJournal
 from symbiont.config import price_table, tier_table
+from symbiont.config.policies import closure_policy, retry_policy
 from symbiont.config.schema import Config
-from symbiont.domain.retry import ClosurePolicy
 from symbiont.domain.task import NewTask, Priority, Source, Task
 from symbiont.ports import Opened, Receipt
 from tests.actors.worker_twin import ScriptedWorker
@@ -163,7 +163,7 @@ class System:
         config, clock = self.config, self.clock
         return Makers(
             ledger=lambda: Ledger(self.journals["ledger"]),
-            queue=lambda: Queue(self.journals["queue"], clock, config.dispatch.max_pending),
+            queue=lambda: Queue(self.journals["queue"], clock, config.dispatch.max_pending, retry_policy(config)),
             dispatcher=self._dispatcher,
             heartbeat=lambda: Heartbeat(
                 journal=self.journals["heartbeat"],
@@ -186,12 +186,7 @@ class System:
             journal=self.journals["limits"],
             clock=self.clock,
             randomness=self._random,
-            policy=ClosurePolicy(
-                unknown_reset_s=limits.unknown_reset_s,
-                rate_backoff_base_s=limits.rate_backoff_base_s,
-                rate_backoff_max_s=limits.rate_backoff_max_s,
-                account_pause_s=limits.account_pause_s,
-            ),
+            policy=closure_policy(self.config),
             wake_jitter_s=limits.wake_jitter_s,
             source=self._source,
         )

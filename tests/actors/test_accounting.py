@@ -23,6 +23,7 @@ TURNED_AWAY = [
     o.TooLong(),
     o.Unreachable(),
     o.CliMissing(),
+    o.NotStarted(),
     o.BadRequest(),
 ]
 MAYBE_SERVED = [

@@ -1,5 +1,7 @@
 """Refused rates, limits lifted by hand, and what a restart remembers of both."""
 
+import pytest
+
 from symbiont.actors import names
 from symbiont.actors.dispatcher import ReadLimits, Wake
 from symbiont.config.schema import Config, Limits
@@ -36,6 +38,41 @@ async def test_the_pause_of_a_lane_grows_with_every_refusal_in_a_row(start):
         pauses.append(limit.opens_at - system.clock.wall())
         await system.advance(pauses[-1])
     assert pauses == [30.0, 60.0, 120.0]
+
+
+@pytest.mark.parametrize("at_once", [1, 4, 8])
+async def test_refusals_of_calls_that_were_under_way_together_count_once(start, at_once):
+    system = await start(slots=8, config=Config(limits=Limits(wake_jitter_s=0.0)))
+    held = [system.worker.hold(RateLimited(), tier="haiku") for _ in range(at_once)]
+    for _ in held:
+        await system.submit(force_tier="haiku")
+    for each in held:
+        each.release.set()
+    await system.quiet()
+    assert [limit.opens_at - system.clock.wall() for limit in await limits(system)] == [30.0]
+
+
+async def test_a_late_refusal_that_does_not_know_the_end_leaves_an_end_that_was_told(start):
+    system = await start(slots=2, config=Config(limits=Limits(wake_jitter_s=0.0)))
+    late = system.worker.hold(UsageLimited("five_hour", "account"))
+    await system.submit(force_tier="haiku")
+    system.worker.script(five_hours(system))
+    await system.submit(force_tier="haiku")
+    before = await limits(system)
+    late.release.set()
+    await system.quiet()
+    assert await limits(system) == before != ()
+
+
+async def test_a_late_refusal_that_knows_the_end_corrects_a_guess(start):
+    system = await start(slots=2, config=Config(limits=Limits(wake_jitter_s=0.0)))
+    late = system.worker.hold(five_hours(system))
+    await system.submit(force_tier="haiku")
+    system.worker.script(UsageLimited("five_hour", "account"))
+    await system.submit(force_tier="haiku")
+    late.release.set()
+    await system.quiet()
+    assert [limit.opens_at - system.clock.wall() for limit in await limits(system)] == [HOUR_S]
 
 
 async def test_a_success_takes_the_growth_back(start):

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from supervisors import Shutdown
+from supervisors.testing import VirtualClock
 from symbiont.actors import names
 from symbiont.actors.dispatcher import Drain, ReadLimits
 from symbiont.actors.ledger import Append, ReadTotals, Recorded
@@ -109,7 +110,7 @@ async def test_a_call_cut_off_by_a_kill_is_in_the_ledger_as_interrupted_and_the_
         "opus",
     )
     task = await later.task(task_id)
-    assert (task.status, task.call, task.failures) == ("pending", None, 0)
+    assert (task.status, task.call, task.failures) == ("pending", None, 1)
 
 
 async def test_an_interrupted_task_is_run_again_as_a_new_attempt(start):
@@ -117,8 +118,32 @@ async def test_an_interrupted_task_is_run_again_as_a_new_attempt(start):
     killed.worker.hold()
     task_id = await killed.submit(force_tier="opus")
     later = await start(disk=killed.on_disk())
+    await later.advance(2.0)
     assert (await later.task(task_id)).status == "done"
     assert [(line["attempt"], line["success"]) for line in later.ledger] == [(1, False), (2, True)]
+
+
+async def test_a_task_that_brings_the_process_down_every_time_fails_when_its_tries_are_used_up(start):
+    """Each life of the process calls the model once more, dies, and pays."""
+    system = await start()
+    system.worker.hold()
+    task_id = await system.submit(force_tier="opus")
+    for _ in range(9):
+        system = await start(disk=system.on_disk(), clock=VirtualClock(system.clock.wall()))
+        system.worker.hold()
+        await system.advance(60.0)
+    task = await system.task(task_id)
+    assert (task.status, task.failure.code) == ("failed", "INTERRUPTED")
+    assert [line["attempt"] for line in system.ledger] == [1, 2, 3, 4]
+
+
+async def test_a_task_whose_run_was_lost_before_it_called_anybody_has_used_up_no_try(start):
+    killed = await start(slots=1)
+    killed.worker.hold()
+    first = await killed.submit(force_tier="haiku")
+    later = await start(disk={"queue": killed.on_disk()["queue"][:2]}, source="direct")
+    task = await later.task(first)
+    assert (task.status, task.failures, task.not_before) == ("pending", 0, None)
 
 
 async def test_a_call_that_was_settled_before_the_kill_is_not_called_interrupted(start):
@@ -216,6 +241,21 @@ async def test_draining_stops_the_runs_settles_their_calls_and_puts_the_tasks_ba
     assert all(line["estimated_cost_usd"] > 0 for line in system.ledger)
     tasks = [await system.task(task_id) for task_id in ids]
     assert [(task.status, task.failures) for task in tasks] == [("pending", 0)] * 3
+
+
+async def test_a_call_that_had_its_answer_when_the_stop_came_finishes_its_task(system):
+    system.worker.hold(when_stopped=Done("just in time"))
+    task_id = await system.submit(force_tier="haiku")
+    await system.ask(names.DISPATCHER, Drain())
+    task = await system.task(task_id)
+    assert (task.status, task.answer.text, len(system.ledger)) == ("done", "just in time", 1)
+
+
+async def test_a_run_that_is_being_stopped_calls_nobody_else_whatever_its_call_came_to(system):
+    system.worker.hold(when_stopped=TooLong())
+    task_id = await system.submit(force_tier="haiku")
+    await system.ask(names.DISPATCHER, Drain())
+    assert ((await system.task(task_id)).status, system.worker.trail) == ("pending", ["task haiku"])
 
 
 async def test_nothing_new_is_taken_while_draining(system):

@@ -118,7 +118,8 @@ class Storm:
         await self._start(VirtualClock(old.clock.wall() + 1.0), left)
 
     def _remember_calls(self) -> None:
-        self.calls.update((call.task_id, call.attempt, call.kind) for call in self.worker.calls)
+        unmade = [call for call, reply in self.worker.returned if not reply.was_made]
+        self.calls.update((call.task_id, call.attempt, call.kind) for call in self.worker.calls if call not in unmade)
 
     async def clear_up(self) -> None:
         """Fair weather, and as much time as anything may have to wait."""

@@ -2,10 +2,15 @@
 
 import asyncio
 
+import pytest
+
 from symbiont.actors import names
 from symbiont.actors.dispatcher import ReadLimits, Wake
 from symbiont.domain.outcome import (
+    BadOutput,
+    BadRequest,
     Overloaded,
+    TimedOut,
     TooLong,
     Unreachable,
     UsageLimited,
@@ -102,6 +107,21 @@ async def test_a_probe_that_never_reached_the_provider_is_followed_by_another(st
     await system.advance(HOUR_S + 5.0)
     assert (system.worker.peak, len(system.worker.calls)) == (1, 4)
     last.release.set()
+    await system.advance(60.0)
+    assert await limits(system) == ()
+
+
+@pytest.mark.parametrize("untelling", [TimedOut("wall", 600.0), BadRequest("made by ourselves"), BadOutput()])
+async def test_a_probe_that_proved_nothing_leaves_the_limit_in_force_for_the_others(start, untelling):
+    system = await start(slots=3)
+    system.worker.script(five_hours(system))
+    for _ in range(3):
+        await system.submit(force_tier="opus")
+    system.worker.script(untelling)
+    probe = system.worker.hold()
+    await system.advance(HOUR_S + 5.0)
+    assert (system.worker.running, [limit.limit for limit in await limits(system)]) == (1, ["five_hour"])
+    probe.release.set()
     await system.advance(60.0)
     assert await limits(system) == ()
 

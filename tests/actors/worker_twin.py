@@ -8,7 +8,7 @@ import asyncio
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
 
-from symbiont.domain.outcome import Cancelled, Done, Outcome
+from symbiont.domain.outcome import Cancelled, CliMissing, Done, NotStarted, Outcome
 from symbiont.domain.task import Billing
 from symbiont.domain.usage import ModelUsage, Usage
 from symbiont.ports import CallKind, ModelCall, ModelReply
@@ -16,13 +16,15 @@ from symbiont.ports import CallKind, ModelCall, ModelReply
 FULL = Usage(input_tokens=1_000, output_tokens=200)
 CUT_SHORT = Usage(input_tokens=1_000)
 Step = Outcome | Exception
+STOPPED = Cancelled("stopped")
 
 
 @dataclass
 class Held:
-    """A call that stays under way until `release` is set."""
+    """A call that stays under way until `release` is set. `when_stopped` is what it comes to if it is cancelled."""
 
     outcome: Step
+    when_stopped: Outcome = STOPPED
     release: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -32,7 +34,7 @@ def judged(tier: int | str = 1, confidence: str = "high") -> Done:
 
 
 class ScriptedWorker:
-    """`calls` are those that began, `returned` those that came back. What no script covers succeeds."""
+    """`calls` are those that began, `returned` those that came back. What no script covers comes to `otherwise`, else succeeds."""
 
     def __init__(self, slots: int = 2, *, name: str = "claude", billing: Billing = "subscription") -> None:
         self.name = name
@@ -41,6 +43,7 @@ class ScriptedWorker:
         self.returned: list[tuple[ModelCall, ModelReply]] = []
         self.running = 0
         self.peak = 0
+        self.otherwise: Outcome | None = None
         self.billing: Billing = billing
         self._scripts: dict[tuple[CallKind, str], deque[Step | Held]] = defaultdict(deque)
 
@@ -48,8 +51,15 @@ class ScriptedWorker:
         """What the next calls of this kind (and of this tier, if given) come to."""
         self._scripts[kind, tier].extend(steps)
 
-    def hold(self, outcome: Step | None = None, *, kind: CallKind = "task", tier: str = "") -> Held:
-        held = Held(Done("held") if outcome is None else outcome)
+    def hold(
+        self,
+        outcome: Step | None = None,
+        *,
+        kind: CallKind = "task",
+        tier: str = "",
+        when_stopped: Outcome = STOPPED,
+    ) -> Held:
+        held = Held(Done("held") if outcome is None else outcome, when_stopped)
         self.script(held, kind=kind, tier=tier)
         return held
 
@@ -75,7 +85,7 @@ class ScriptedWorker:
             try:
                 await step.release.wait()
             except asyncio.CancelledError:
-                return self._ended(call, Cancelled("stopped"), CUT_SHORT)
+                return self._ended(call, step.when_stopped, CUT_SHORT)
             step = step.outcome
         if isinstance(step, Exception):
             raise step
@@ -85,8 +95,12 @@ class ScriptedWorker:
         for key in ((call.kind, call.tier), (call.kind, "")):
             if self._scripts[key]:
                 return self._scripts[key].popleft()
+        if self.otherwise is not None:
+            return self.otherwise
         return judged() if call.kind == "classify" else Done(f"answer to {call.prompt}")
 
     def _ended(self, call: ModelCall, outcome: Outcome, usage: Usage) -> ModelReply:
         consumed = (ModelUsage(f"claude-{call.tier}-5-5", usage),)
+        if isinstance(outcome, CliMissing | NotStarted):
+            return ModelReply(outcome=outcome, elapsed_s=0.0, billing=self.billing, was_made=False)
         return ModelReply(outcome=outcome, elapsed_s=1.0, billing=self.billing, usage=consumed)

@@ -274,6 +274,16 @@ async def cancel_when(fake, worker: ClaudeCli, sign: str):
     return await run
 
 
+async def cancel_when_read(fake, worker: ClaudeCli):
+    """Cancel once the answer has been written and, a while of nothing else to do later, read."""
+    run = asyncio.create_task(worker.run(a_call()))
+    await fake.appears("answered")
+    for _ in range(100):
+        await asyncio.sleep(0)
+    run.cancel()
+    return await run
+
+
 def test_a_cancelled_call_returns_with_the_cost_so_far(fake, loop):
     fake.does({"touch": "started"}, {"hang": True}, on_sigint=[STOPPED, {"exit": 0}])
 
@@ -282,6 +292,14 @@ def test_a_cancelled_call_returns_with_the_cost_so_far(fake, loop):
     assert isinstance(reply.outcome, Cancelled)
     assert reply.reported_cost_usd == 0.5
     assert reply.usage[0].model_id == "claude-haiku-5-5"
+
+
+def test_a_call_cancelled_while_it_ends_keeps_the_answer_it_has_given(fake, loop):
+    fake.does(OK, {"touch": "answered"}, {"hang": True}, on_sigint=[{"exit": 1}])
+
+    reply = run_on(loop, cancel_when_read(fake, fake.worker()))
+
+    assert (reply.outcome, reply.reported_cost_usd) == (Done("OK"), 0.001)
 
 
 def test_a_cancelled_call_takes_its_descendants_along(fake, loop):

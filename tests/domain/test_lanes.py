@@ -114,17 +114,38 @@ def test_a_call_on_one_lane_probes_no_limit_of_another():
 # Refusals in a row
 
 
+RATE = ("claude", "haiku", "rate_limit")
+
+
 def test_refusals_are_counted_until_the_lane_works():
     lanes = book()
-    assert [lanes.strike("claude", "haiku") for _ in range(3)] == [0, 1, 2]
+    lanes.strike(RATE)
+    lanes.strike(RATE)
+    assert lanes.strikes(RATE) == 2
+    lanes.worked("claude", "opus", frozenset())
+    assert lanes.strikes(RATE) == 2
     lanes.worked("claude", "haiku", frozenset())
-    assert lanes.strike("claude", "haiku") == 0
+    assert lanes.strikes(RATE) == 0
 
 
 def test_refusals_of_one_lane_are_no_refusals_of_another():
     lanes = book()
-    lanes.strike("claude", "haiku")
-    assert lanes.strike("claude", "opus") == 0
+    lanes.strike(RATE)
+    assert lanes.strikes(("claude", "opus", "rate_limit")) == 0
+
+
+def test_refusals_of_a_whole_worker_are_over_when_any_lane_of_it_works():
+    lanes, key = book(), ("claude", "", "unauthorised")
+    lanes.strike(key)
+    lanes.worked("claude", "opus", frozenset())
+    assert lanes.strikes(key) == 0
+
+
+def test_only_a_probe_of_a_limit_has_news_of_it():
+    lanes = book(SONNET)
+    assert not lanes.is_news(SONNET.key, frozenset())
+    assert lanes.is_news(SONNET.key, lanes.send("claude", "sonnet", 3_000.0))
+    assert lanes.is_news(ACCOUNT.key, frozenset())
 
 
 LIMITS = st.builds(

@@ -1,6 +1,5 @@
-"""The table of outcomes: what each leads to, and which lanes it closes."""
+"""The table of outcomes: what each leads to for its task."""
 
-import math
 from typing import get_args
 
 import pytest
@@ -10,8 +9,6 @@ from hypothesis import strategies as st
 from symbiont.domain import outcome as o
 from symbiont.domain.retry import (
     Accept,
-    Closure,
-    ClosurePolicy,
     Escalate,
     GiveUp,
     Reroute,
@@ -19,16 +16,10 @@ from symbiont.domain.retry import (
     RetryPolicy,
     Stop,
     backoff_s,
-    closure_of,
     decide,
 )
 
 POLICY = RetryPolicy(max_attempts=4, backoff_base_s=2.0, backoff_max_s=300.0)
-CLOSURES = ClosurePolicy(
-    unknown_reset_s=900.0, rate_backoff_base_s=30.0, rate_backoff_max_s=900.0, account_pause_s=60.0
-)
-NOW = 1_790_000_000.0
-DAY_S = 86_400.0
 
 TABLE = [
     (o.Done("ok"), Accept(), Accept()),
@@ -43,16 +34,18 @@ TABLE = [
     (o.Truncated(), Escalate("truncated"), GiveUp("TRUNCATED")),
     (o.TurnsExceeded(), Escalate("turns exceeded"), GiveUp("TURNS_EXCEEDED")),
     (o.BadOutput(), Escalate("bad output"), GiveUp("BAD_OUTPUT")),
-    (o.Unauthorised(), GiveUp("UNAUTHORISED"), GiveUp("UNAUTHORISED")),
-    (o.NoCredit(), GiveUp("NO_CREDIT"), GiveUp("NO_CREDIT")),
-    (o.CliMissing(), GiveUp("CLI_MISSING"), GiveUp("CLI_MISSING")),
+    (o.Unauthorised(), Reroute("unauthorised"), Reroute("unauthorised")),
+    (o.NoCredit(), Reroute("no credit"), Reroute("no credit")),
+    (o.CliMissing(), Reroute("cli missing"), Reroute("cli missing")),
+    (o.NotStarted(), RetryHere(2.0), RetryHere(2.0)),
     (o.Refused(), GiveUp("REFUSED"), GiveUp("REFUSED")),
     (o.BudgetExceeded(), GiveUp("BUDGET_EXCEEDED"), GiveUp("BUDGET_EXCEEDED")),
     (o.BadRequest(), GiveUp("BAD_REQUEST"), GiveUp("BAD_REQUEST")),
     (o.Cancelled(), Stop(), Stop()),
 ]
 OUTCOMES = [row[0] for row in TABLE]
-PASSING = [o.Overloaded(500), o.Unreachable(), o.TimedOut("wall", 600.0), o.Interrupted()]
+OUTAGES = [o.Overloaded(500), o.Unreachable(), o.NotStarted()]
+PASSING = [*OUTAGES, o.TimedOut("wall", 600.0), o.Interrupted()]
 
 
 def named(value):
@@ -76,7 +69,19 @@ def test_trouble_that_may_pass_is_retried_with_doubling_pauses_until_the_tries_a
     assert decisions == [RetryHere(2.0), RetryHere(4.0), RetryHere(8.0), given_up, given_up]
 
 
-@pytest.mark.parametrize("outcome", [o.UsageLimited("five_hour", "account"), o.RateLimited()], ids=named)
+@pytest.mark.parametrize("outcome", OUTCOMES, ids=named)
+def test_of_a_worker_out_of_order_only_outages_ask_for_another_lane_instead(outcome):
+    decision = decide(outcome, failures=3, can_escalate=True, policy=POLICY, is_out_of_order=True)
+    usual = decide(outcome, failures=3, can_escalate=True, policy=POLICY)
+    assert decision == (
+        Reroute(o.code_of(outcome).lower().replace("_", " ")) if type(outcome) in map(type, OUTAGES) else usual
+    )
+
+
+CLOSED = [o.UsageLimited("five_hour", "account"), o.RateLimited(), o.Unauthorised(), o.NoCredit(), o.CliMissing()]
+
+
+@pytest.mark.parametrize("outcome", CLOSED, ids=named)
 def test_a_closed_lane_never_uses_up_a_try(outcome):
     assert isinstance(decide(outcome, failures=1_000, can_escalate=False, policy=POLICY), Reroute)
 
@@ -108,52 +113,3 @@ def test_every_outcome_leads_somewhere_and_no_pause_exceeds_the_longest(outcome,
 def test_a_backoff_grows_and_stays_finite(count, base_s, max_s):
     first, then = (backoff_s(n, base_s=base_s, max_s=max_s) for n in (count, count + 1))
     assert 0 < first <= then <= max_s
-
-
-@pytest.mark.parametrize(
-    ("outcome", "expected"),
-    [
-        (o.UsageLimited("five_hour", "account", NOW + 60), Closure("five_hour", "account", NOW + 60)),
-        (o.UsageLimited("seven_day_opus", "model", NOW + 60), Closure("seven_day_opus", "model", NOW + 60)),
-        (o.UsageLimited("seven_day", "account", NOW + 35 * DAY_S), Closure("seven_day", "account", NOW + 35 * DAY_S)),
-        (o.RateLimited(retry_after_s=300.0), Closure("rate_limit", "model", NOW + 300)),
-        (o.Unauthorised(), Closure("unauthorised", "account", NOW + 60)),
-        (o.NoCredit(), Closure("no_credit", "account", NOW + 60)),
-    ],
-)
-def test_an_outcome_closes_lanes_until(outcome, expected):
-    assert closure_of(outcome, now=NOW, strikes=0, policy=CLOSURES) == expected
-
-
-@pytest.mark.parametrize("resets_at", [None, NOW, NOW - 1, 0.0, NOW + 36 * DAY_S, math.inf, math.nan])
-def test_a_reset_that_is_unknown_past_or_nonsense_closes_for_the_configured_time(resets_at):
-    closure = closure_of(o.UsageLimited("five_hour", "account", resets_at), now=NOW, strikes=0, policy=CLOSURES)
-    assert closure == Closure("five_hour", "account", NOW + 900)
-
-
-@pytest.mark.parametrize(("strikes", "pause_s"), [(0, 30), (1, 60), (2, 120), (5, 900), (10_000, 900)])
-def test_a_rate_limit_without_a_time_backs_off_by_its_strikes(strikes, pause_s):
-    closure = closure_of(o.RateLimited(), now=NOW, strikes=strikes, policy=CLOSURES)
-    assert closure == Closure("rate_limit", "model", NOW + pause_s)
-
-
-@pytest.mark.parametrize("retry_after_s", [0.0, -5.0, math.nan, math.inf])
-def test_a_nonsensical_retry_after_counts_as_none(retry_after_s):
-    closure = closure_of(o.RateLimited(retry_after_s), now=NOW, strikes=0, policy=CLOSURES)
-    assert closure == Closure("rate_limit", "model", NOW + 30)
-
-
-CLOSING = (o.UsageLimited, o.RateLimited, o.Unauthorised, o.NoCredit)
-
-
-@pytest.mark.parametrize("outcome", [each for each in OUTCOMES if not isinstance(each, CLOSING)], ids=named)
-def test_no_other_outcome_closes_a_lane(outcome):
-    assert closure_of(outcome, now=NOW, strikes=3, policy=CLOSURES) is None
-
-
-@given(st.sampled_from(OUTCOMES), st.integers(0, 10**6), st.none() | st.floats())
-def test_a_closure_always_ends_in_the_future(outcome, strikes, moment):
-    if isinstance(outcome, o.UsageLimited):
-        outcome = o.UsageLimited(outcome.limit, outcome.scope, moment)
-    closure = closure_of(outcome, now=NOW, strikes=strikes, policy=CLOSURES)
-    assert closure is None or NOW < closure.until <= NOW + 35 * DAY_S

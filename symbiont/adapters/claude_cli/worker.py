@@ -1,7 +1,8 @@
 """The worker `claude`: one call to a Claude model through the Claude Code CLI, whatever may happen to it.
 
 Every way a call can end is a reply with an outcome. Cancelling `run` stops the process in order and still returns, with
-`Cancelled` and the cost so far; a second cancellation kills it at once and is raised. No process, pipe or zombie remains.
+`Cancelled` and the cost so far, or with the answer if that was there already; a second cancellation kills the process at once and
+is raised. No process, pipe or zombie remains.
 Retrying, escalating and waiting for a limit are not decided here.
 """
 
@@ -18,7 +19,7 @@ from symbiont.adapters.claude_cli.session import Session
 from symbiont.adapters.claude_cli.stream import Transcript
 from symbiont.adapters.claude_cli.verdict import Evidence, judge, tidy
 from symbiont.adapters.spawn import spawn
-from symbiont.domain.outcome import BadOutput, BadRequest, Cancelled, CliMissing, Interrupted, Outcome
+from symbiont.domain.outcome import BadOutput, BadRequest, Cancelled, CliMissing, NotStarted, Outcome
 from symbiont.domain.task import Billing
 from symbiont.ports import Clock, ModelCall, ModelReply
 
@@ -72,17 +73,17 @@ class ClaudeCli:
         began = self._clock.monotonic()
         refused = command.refusal(call)
         if refused is not None:
-            return self._reply(refused, began, Transcript())
+            return self._reply(refused, began, [])
         started: list[Session] = []
         try:
             outcome = await self._life(call, started)
         except asyncio.CancelledError:
-            outcome = await _cancelled(started)
+            outcome = await self._cancelled(call, started)
         finally:
             for session in started:
                 session.child.close()
                 self._count(session)
-        return self._reply(outcome, began, started[0].transcript if started else Transcript())
+        return self._reply(outcome, began, started)
 
     async def _life(self, call: ModelCall, started: list[Session]) -> Outcome:
         """Start, follow, finish, judge. The session is left in `started` for whoever has to stop it."""
@@ -122,7 +123,25 @@ class ClaudeCli:
         stderr = await child.stderr()
         return judge(Evidence(session.transcript, exit_code, stderr, call.schema, self._clock.wall()))
 
-    def _reply(self, outcome: Outcome, began: float, transcript: Transcript) -> ModelReply:
+    async def _cancelled(self, call: ModelCall, started: list[Session]) -> Outcome:
+        """Stop in order. The cancellation ends here, for the reply has to get out; a second one is final.
+
+        A call that had its answer already, and was only on its way out, keeps it: it is paid for.
+        """
+        task = asyncio.current_task()
+        if task is not None:
+            task.uncancel()
+        answered = [session for session in started if session.transcript.result is not None]
+        for session in started:
+            try:
+                await session.stop()
+            except asyncio.CancelledError:
+                await session.slay()
+                raise
+        return await self._judged(answered[0], call, None) if answered else Cancelled(detail="stopped by Symbiont")
+
+    def _reply(self, outcome: Outcome, began: float, started: list[Session]) -> ModelReply:
+        transcript = started[0].transcript if started else Transcript()
         return ModelReply(
             outcome=outcome,
             elapsed_s=self._clock.monotonic() - began,
@@ -131,6 +150,7 @@ class ClaudeCli:
             reported_cost_usd=transcript.cost_usd(),
             worker_version=transcript.init.version or "",
             quota=transcript.quota(),
+            was_made=bool(started),
         )
 
     def _billing(self, transcript: Transcript) -> Billing:
@@ -152,24 +172,10 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-async def _cancelled(started: list[Session]) -> Outcome:
-    """Stop in order. The cancellation ends here, for the reply has to get out; a second one is final."""
-    task = asyncio.current_task()
-    if task is not None:
-        task.uncancel()
-    for session in started:
-        try:
-            await session.stop()
-        except asyncio.CancelledError:
-            await session.slay()
-            raise
-    return Cancelled(detail="stopped by Symbiont")
-
-
 def _not_started(error: OSError, executable: str) -> Outcome:
     reason = f"{error.strerror or error}: {error.filename or executable}"
     if error.errno in _NOT_RUNNABLE:
         return CliMissing(detail=f"{tidy(reason)}; {command.INSTALL_HINT}")
     if error.errno == errno.E2BIG:
         return BadRequest(detail="expected system prompt and schema to be at most 128 KiB each, got more")
-    return Interrupted(detail=f"the CLI could not be started: {tidy(reason)}")
+    return NotStarted(detail=f"the CLI could not be started: {tidy(reason)}")
