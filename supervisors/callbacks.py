@@ -200,6 +200,7 @@ class CallbackProcess(MailProcess):
             self.since_s = self._scheduler.now()
             return WAITING
         self._is_busy = False
+        self._item = None
         if self._doomed is not None:
             self.die(self._doomed)
         return result

@@ -14,7 +14,6 @@ from supervisors.exits import SHUTDOWN, ExitReason, is_abnormal
 from supervisors.flags import Flags
 from supervisors.intensity import Window
 from supervisors.process import Process
-from supervisors.reports import ChildrenTerminated
 from supervisors.spec import ChildSpec, Restart, Started
 from supervisors.strategy import should_restart
 
@@ -65,7 +64,7 @@ class DynamicKeeper(Actor):
         for spec, problem in problems:
             groups.setdefault((spec.id, spec.restart.value, str(problem)), []).append(problem)
         for (child, restart, _), same in groups.items():
-            report = ChildrenTerminated(
+            report = ChildTerminated(
                 self.me.label, Context.SHUTDOWN_ERROR, child, same[0], restart, nb_children=len(same)
             )
             self.runtime.report(report)

@@ -89,15 +89,21 @@ class ChildTerminated:
     child: str
     reason: ExitReason | str
     restart: str
+    nb_children: int | None = None
+    """Of a dynamic supervisor that stopped: so many ended alike, and this is the report of all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A supervisor started a child: its `incarnation`th life under this name."""
+    """A supervisor started a child: its `incarnation`th life under this name.
+
+    A start that somebody asked for is written at level debug, that of a tree and of a restart at info, as in OTP.
+    """
 
     supervisor: str
     child: str
     incarnation: int
+    on_request: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +139,8 @@ def log_event(event: Event) -> None:
             _log.error("process_crashed", **fields)
         case ChildTerminated():
             _log.error("supervisor_report", **fields)
+        case Progress() if event.on_request:
+            _log.debug("child_started", **fields)
         case Progress():
             _log.info("child_started", **fields)
         case Unexpected():
@@ -153,7 +161,7 @@ def _fields(event: Event) -> dict[str, object]:
     """What there is to say: empty fields are left out, reasons are texts, and a stack is added to those that have one."""
     said: dict[str, object] = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
     reason = said.pop("reason", None)
-    said = {name: _plain(value) for name, value in said.items() if value or value == 0}
+    said = {name: _plain(value) for name, value in said.items() if value or (value == 0 and value is not False)}
     if reason is not None:
         said["reason"] = bounded_text(reason.__str__)
     if isinstance(reason, Error) and reason.where:

@@ -104,7 +104,7 @@ class Keeper(Actor):
             self._children.drop(child)
 
     async def _start_in_round(self, child: Child) -> bool:
-        problem = await self._start(child, Progress)
+        problem = await self._start(child)
         if problem is None:
             return True
         self._report(child, Context.START_ERROR, reason_of(problem))
@@ -113,16 +113,16 @@ class Keeper(Actor):
 
     # Starting and stopping one
 
-    async def _start(self, child: Child, report: type[Progress]) -> NotUp | None:
+    async def _start(self, child: Child) -> NotUp | None:
         """None when the child is up or not needed, else why not."""
         outcome = await bring_up(child.spec, self.runtime, self.me)
-        self._take_in(child, outcome, report)
+        self._take_in(child, outcome, on_request=False)
         return None if outcome is None or isinstance(outcome, Started) else outcome
 
-    def _take_in(self, child: Child, outcome: Outcome, report: type[Progress]) -> None:
+    def _take_in(self, child: Child, outcome: Outcome, *, on_request: bool) -> None:
         if isinstance(outcome, Started):
             self._children.came_up(child, outcome.process)
-            self.runtime.report(report(self.me.label, child.spec.id, outcome.process.incarnation))
+            self.runtime.report(Progress(self.me.label, child.spec.id, outcome.process.incarnation, on_request))
         elif outcome is None and child.is_temporary:
             self._children.drop(child)
 

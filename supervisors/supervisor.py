@@ -35,13 +35,12 @@ from supervisors.admin import (
 from supervisors.child import answer_of, bring_up, reason_of
 from supervisors.children import Child, Children, TryAgain, busy_with
 from supervisors.errors import BadSpec
-from supervisors.events import Context, Progress, Unexpected
+from supervisors.events import Context, Unexpected
 from supervisors.exits import Custom, Shutdown
 from supervisors.intensity import Window
 from supervisors.keeper import Keeper
 from supervisors.process import Exit
 from supervisors.ref import From
-from supervisors.reports import ProgressOnRequest
 from supervisors.spec import ChildSpec, Flags, Started, check_child, check_childspecs
 from supervisors.validation import check_fields, is_a
 
@@ -108,7 +107,7 @@ class Supervisor(Keeper):
 
     async def _start_all(self) -> Stop | None:
         for child in self._children:
-            problem = await self._start(child, Progress)
+            problem = await self._start(child)
             if problem is not None:
                 reason = reason_of(problem)
                 self._report(child, Context.START_ERROR, reason)
@@ -186,7 +185,7 @@ class Supervisor(Keeper):
         outcome = await bring_up(child.spec, self.runtime, self.me)
         if outcome is None or isinstance(outcome, Started):
             self._children.add(child)
-            self._take_in(child, outcome, ProgressOnRequest)
+            self._take_in(child, outcome, on_request=True)
         return answer_of(outcome)
 
     def _terminate_child(self, child_id: object) -> object:
@@ -203,7 +202,7 @@ class Supervisor(Keeper):
 
     async def _started_again(self, child: Child) -> object:
         outcome = await bring_up(child.spec, self.runtime, self.me)
-        self._take_in(child, outcome, ProgressOnRequest)
+        self._take_in(child, outcome, on_request=True)
         return answer_of(outcome)
 
     def _delete(self, child_id: object) -> Answer:

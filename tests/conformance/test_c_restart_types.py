@@ -10,7 +10,6 @@ import pytest
 from supervisors import KILLED, NORMAL, SHUTDOWN, ChildSpec, Error, Flags, Restart, Shutdown, Strategy
 from supervisors.admin import GetChildspec, RestartChild, StartChild, StartDynamic, TerminateChild
 from supervisors.events import Progress
-from supervisors.reports import ProgressOnRequest
 from supervisors.simple import Apply, StartAlike
 from supervisors.spec import start_is_forgotten
 from supervisors.testing import settle
@@ -108,12 +107,12 @@ async def test_c10_progress_on_request_is_told_apart_from_that_of_a_restart(runt
     await root.call(RestartChild("second"))
     await ends((await processes(root))[0])
 
-    progress = [(type(event), event.child) for event in reports.events if isinstance(event, Progress)]
+    progress = [(event.on_request, event.child) for event in reports.events if isinstance(event, Progress)]
     assert progress == [
-        (Progress, "first"),
-        (ProgressOnRequest, "second"),
-        (ProgressOnRequest, "second"),
-        (Progress, "second"),
+        (False, "first"),
+        (True, "second"),
+        (True, "second"),
+        (False, "second"),
     ]
 
 
@@ -132,7 +131,6 @@ class Heavy:
     """An argument whose life can be watched."""
 
 
-@pytest.mark.xfail(reason="core: a process keeps the last request it answered in its caller's step", strict=False)
 async def test_c12_a_temporary_child_keeps_no_start_arguments(runtime):
     static_root, dynamic_root = await static(runtime, Flags()), await dynamic(runtime)
     heavy = Heavy()
