@@ -15,8 +15,7 @@ from collections.abc import Callable
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from supervisors.alarm import Alarms
-from supervisors.clock import Timer
+from supervisors.alarm import Alarm, Alarms
 from supervisors.errors import NotStarted
 from supervisors.events import Crashed
 from supervisors.exits import (
@@ -190,11 +189,15 @@ class Process(Related):
 
     # Messages to itself, later
 
-    def send_after(self, delay_s: float, message: object) -> Timer:
+    def send_after(self, delay_s: float, message: object) -> Alarm:
         """`message` arrives as a signal after `delay_s`, unless it is cancelled or the process ends before."""
+        return self.send_at(self.runtime.clock.monotonic() + delay_s, message)
+
+    def send_at(self, when_s: float, message: object) -> Alarm:
+        """The same at a moment of the runtime's clock (OTP `erlang:send_after/4` with `{abs, true}`); a past one comes at once."""
         if self._alarms is None:
-            self._alarms = Alarms(self.post_signal)
-        return self._alarms.set(self.runtime.clock, delay_s, message)
+            self._alarms = Alarms(self.runtime.clock, self.post_signal)
+        return self._alarms.set(when_s, message)
 
     # The end, for those who wait for it
 
