@@ -55,6 +55,7 @@ class Process(Related):
         "_at_death",
         "_at_release",
         "_callers",
+        "_label",
         "exit_reason",
         "incarnation",
         "name",
@@ -66,8 +67,9 @@ class Process(Related):
         "waits_for",
     )
 
-    def __init__(self, runtime: "Runtime", *, name: str | None, parent: "Process | None") -> None:
+    def __init__(self, runtime: "Runtime", *, name: str | None, label: str, parent: "Process | None") -> None:
         super().__init__()
+        self._label = label
         self.runtime = runtime
         self.pid = runtime.next_pid()
         self.name = name
@@ -92,12 +94,16 @@ class Process(Related):
     def target(self) -> "Process | None":
         return None if self.state is DEAD else self
 
-    # What a subclass provides
-
     @property
-    @abstractmethod
     def label(self) -> str:
-        """The name, or what the process runs."""
+        """For people: the name, or what the process said of itself, or what it runs."""
+        return self.name or self._label
+
+    def set_label(self, label: str) -> None:
+        """Say what this nameless process is for, in reports and snapshots (OTP `proc_lib:set_label/1`). A name goes before it."""
+        self._label = label
+
+    # What a subclass provides
 
     @abstractmethod
     def take_call(self, from_: From) -> None:
