@@ -38,15 +38,10 @@ _NO_VALUE: Final = object()
 class Mailless(Process):
     """A process without a mailbox: what is sent to it is lost, and calls of it fail."""
 
-    __slots__ = ("_label",)
+    __slots__ = ()
 
     def __init__(self, runtime: Runtime, *, label: str, parent: Process | None) -> None:
-        self._label = label
-        super().__init__(runtime, name=None, parent=parent)
-
-    @property
-    def label(self) -> str:
-        return self._label
+        super().__init__(runtime, name=None, label=label, parent=parent)
 
     def take_call(self, from_: From) -> None:
         raise CallExit(NOPROC, self.label, from_.request)
