@@ -3,19 +3,24 @@
 Files in import order; each imports only those before it:
     errors, texts, exits, clock         what can go wrong; bounded texts of anything; why a process ends; time
     deadlines, alarm                    the time-outs of all calls; messages to oneself, later
-    spec, events                        the vocabulary of supervision; what is reported
+    validation, flags, spec, events     what a right value is; the vocabulary of supervision; what is reported
     intensity, strategy                 the restart decision, pure: how often, and who
     signals, ref, relations, process    the words of processes; addresses and calls; links and monitors; life and death
     scheduler, runtime, inbox           the run queue; the table of all processes; the bounded mailbox
     actor, debug, worker                the callbacks one writes; who looks on; the task in which callbacks wait
     callbacks, actor_process, spawning  what results mean; turns and the shortcut of calls; bringing an actor up
     pending, sys                        answers fetched later; looking into a living actor
-    admin, child, supervisor            what one may ask; one child's beginning and end; static trees
-    dynamic                             children that come and go
+    admin, child, children              what one may ask; one child's beginning and end; the table of a supervisor's children
+    keeper, supervisor                  deaths and rounds of restarts; static trees
+    dynamic_keeper, dynamic, simple     children that come and go; all from one template
+    administration                      what one may ask, as functions
     task_process, task_handle, task_many  coroutines as processes; their results, one by one or many at once
     task_source, task_keeper, task_stream  a task for each input, so many at a time
     task                                supervised tasks, and a map of all that concerns tasks
-    application                         stopping a whole tree in order
+    registry_table, registry_lock, registry_process, registry  who has which key, until its end
+    agent, partition                    a value in a process; so many of a kind, by key
+    deadline, application               the last word on time; a tree as a program: signals, order, exit codes
+    loop_events, watchdog               the loop is blocked, and by whom
     introspect                          snapshots of everything: the table, the tree, who waits for whom
     virtual_time, probe, exploration,   for tests: time that moves when told, an actor that looks on, runs under many
         testing                         interleavings; all of it in one place
