@@ -48,7 +48,7 @@ from supervisors.pending import Pending, RequestIds, abcast, multi_call, send_re
 from supervisors.process import Down, Exit, Monitor, Process
 from supervisors.ref import Address, From, Request
 from supervisors.runtime import Runtime
-from supervisors.spawning import actor, spawn
+from supervisors.spawning import actor, spawn, spawn_monitor
 from supervisors.spec import BRUTAL_KILL, ChildSpec, ChildType, Restart, Started
 from supervisors.supervisor import Supervisor
 from supervisors.task import Exited, MaxChildren, Ok, TaskHandle, Tasks, TaskStart, TaskSupervisor
@@ -114,4 +114,5 @@ __all__ = [
     "multi_call",
     "send_request",
     "spawn",
+    "spawn_monitor",
 ]

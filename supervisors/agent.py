@@ -17,7 +17,7 @@ from typing import Any, Final, Generic, TypeVar, final
 
 from supervisors.actor import NO_REPLY, Actor
 from supervisors.errors import NotStarted
-from supervisors.exits import NOPROC, NORMAL, CallExit, ExitReason
+from supervisors.exits import NOPROC, NORMAL, ExitReason
 from supervisors.process import Process
 from supervisors.ref import CALL_TIMEOUT_S, Address, From, Request
 from supervisors.runtime import Runtime
@@ -130,10 +130,7 @@ class Agent(Generic[S]):
 
         Raises `CallExit`: with `NoProc`, with `Timeout` (it goes on ending), or with another reason than the one asked for.
         """
-        process = self.address.target()
-        if process is None:
-            raise CallExit(NOPROC, self.address.label, reason)
-        await process.stop(reason, timeout_s)
+        await self.address.stop(reason, timeout_s)
 
 
 F = TypeVar("F", bound=Callable[..., object])

@@ -34,6 +34,7 @@ from supervisors.exits import (
 from supervisors.ref import CALL_TIMEOUT_S, UNANSWERED, From, Request
 from supervisors.relations import Related
 from supervisors.signals import CURRENT, DEAD, Deadlock, Down, Exit, Monitor, State, current_process
+from supervisors.validation import check_patience
 
 if TYPE_CHECKING:
     from supervisors.runtime import Runtime
@@ -245,8 +246,10 @@ class Process(Related):
     async def stop(self, reason: ExitReason = NORMAL, timeout_s: float | None = None) -> None:
         """End in order with `reason` and wait for it (OTP `gen_server:stop/3`).
 
-        Raises `CallExit`: `NoProc` if it was dead, `CallingSelf`, `Timeout` (it goes on ending), or another reason it ended for.
+        Raises `CallExit`: `NoProc` if it was dead, `CallingSelf`, `Timeout` (it goes on ending), or another reason it ended for;
+        `ValueError` for what is no time, and then nothing happens.
         """
+        check_patience(timeout_s)
         if self.state is DEAD:
             raise CallExit(NOPROC, self.label, reason)
         if CURRENT.get() is self and self.is_running_here():

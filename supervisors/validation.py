@@ -1,4 +1,4 @@
-"""Checking the fields of a specification, whatever their type: tables of what each may be. Raises `BadSpec` with OTP's word."""
+"""Checking what is given, whatever its type. The fields of a specification: tables of what each may be, `BadSpec` with OTP's word."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from supervisors.errors import BadSpec
 
-__all__ = ["Check", "check_fields", "is_a", "is_duration", "is_number", "known_fields"]
+__all__ = ["Check", "check_fields", "check_patience", "is_a", "is_duration", "is_number", "known_fields"]
 
 Check = tuple[str, str, Callable[[object], bool], str]
 """Name of the field, code of the mistake, what is fine, and how to say it."""
@@ -37,3 +37,9 @@ def is_number(value: object) -> bool:
 
 def is_duration(value: object) -> bool:
     return is_number(value) and cast("float", value) >= 0
+
+
+def check_patience(timeout_s: object) -> None:
+    """How long to wait: seconds, or None for without limit. Raises `ValueError`."""
+    if timeout_s is not None and not is_duration(timeout_s):
+        raise ValueError(f"expected timeout_s to be seconds >= 0 or None, got: {timeout_s!r}")
