@@ -449,6 +449,73 @@ async def test_l09_an_exit_reaches_a_hibernating_actor(process, diary):
     assert diary == [Exit(None, DONE)]
 
 
+class Sleepy(Open):
+    hibernate_after_s = 10
+
+
+@pytest.fixture
+async def sleepy(runtime):
+    return await started(runtime, Sleepy())
+
+
+async def test_l10_who_hears_nothing_for_long_hibernates_by_itself_and_keeps_its_state(sleepy, clock):
+    before = asyncio.all_tasks()
+    by_waiting_cast(sleepy, Continue("state"))
+    await clock.advance(9.999)
+    assert len(asyncio.all_tasks() - before) == 1
+    await clock.advance(10.001)
+
+    assert (asyncio.all_tasks(), clock.pending) == (before, 0)
+    assert await sleepy.call(Ask(lambda actor, _: actor.diary)) == ["state"]
+
+
+async def test_l10_who_has_heard_something_lately_stays_awake(sleepy, clock):
+    before = asyncio.all_tasks()
+    by_waiting_cast(sleepy, None)
+    for _ in range(10):
+        await clock.advance(9)
+        await sleepy.call(Ask("a word"))
+    assert len(asyncio.all_tasks() - before) == 1
+    await clock.advance(20)
+
+    assert asyncio.all_tasks() == before
+
+
+@pytest.mark.parametrize("wakes", [by_call, by_cast, by_info, by_waiting_cast])
+async def test_l10_anything_wakes_it_and_then_it_hibernates_again(sleepy, clock, wakes):
+    before = asyncio.all_tasks()
+    for _ in range(3):
+        by_waiting_cast(sleepy, None)
+        await clock.advance(20)
+        wakes(sleepy, Continue("woken"))
+        await clock.advance(20)
+        assert (asyncio.all_tasks(), clock.pending) == (before, 0)
+
+    assert sleepy.instance.diary == ["woken"] * 3
+
+
+async def test_l10_a_callback_that_waits_for_long_is_left_alone(sleepy, clock):
+    async def waits(actor):
+        woken = asyncio.Event()
+        actor.runtime.call_later(1000, woken.set)
+        await woken.wait()
+        actor.diary.append("through")
+
+    sleepy.cast(waits)
+    await clock.advance(1000)
+
+    assert (sleepy.instance.diary, sleepy.alive) == (["through"], True)
+
+
+async def test_l10_the_watch_ends_with_the_actor(sleepy, clock):
+    by_waiting_cast(sleepy, None)
+    await settle()
+    assert clock.pending == 1
+    sleepy.exit(KILLED)
+
+    assert clock.pending == 0
+
+
 # Callbacks that are not there
 
 
