@@ -127,6 +127,9 @@ class Actor:
     mailbox_overflow: ClassVar[Overflow] = Overflow.REJECT
     """What becomes of one more."""
 
+    hibernate_after_s: ClassVar[float | None] = None
+    """After so long without a message, twice as long at most, it is as if a callback had returned `HIBERNATE`. None: never."""
+
     __slots__ = ("__weakref__", "me")
 
     me: Process

@@ -10,11 +10,13 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import Coroutine
 from contextvars import copy_context
+from functools import partial
 from math import inf
 from types import CoroutineType
 from typing import Any, Final, cast
 
 from supervisors.actor import HIBERNATE, IGNORE, NO_REPLY, Actor, After, Continue, Fail, Reply, Stop
+from supervisors.clock import Timer
 from supervisors.debug import In, NoReply, Out
 from supervisors.events import Crashed, Unexpected
 from supervisors.exits import NORMAL, SHUTDOWN, Custom, ExitReason, Killed, error_of, is_abnormal, reason_of
@@ -41,6 +43,7 @@ class CallbackProcess(MailProcess):
         "_doomed",
         "_extras",
         "_final_reply",
+        "_idle_watch",
         "_is_busy",
         "_item",
         "_next",
@@ -65,6 +68,7 @@ class CallbackProcess(MailProcess):
         self._is_busy = False
         self._doomed: ExitReason | None = None
         self._worker: Worker | None = None
+        self._idle_watch: Timer | None = None
         self._extras: Extras | None = None
         self._starting: Starting | None = None
         self._final_reply: tuple[From, object] | None = None
@@ -182,6 +186,7 @@ class CallbackProcess(MailProcess):
         if self._worker is None:
             loop = self.runtime.loop
             self._worker = Worker(loop, self.context, self.label, self._job_ended, self._worker_lost)
+            self._watch_for_idleness()
         self._is_busy = True
         self._item = item
         scheduler = self._scheduler
@@ -300,8 +305,23 @@ class CallbackProcess(MailProcess):
 
     def _retire_worker(self) -> None:
         worker, self._worker = self._worker, None
+        watch, self._idle_watch = self._idle_watch, None
+        if watch is not None:
+            watch.cancel()
         if worker is not None:
             worker.retire()
+
+    def _watch_for_idleness(self) -> None:
+        """OTP `hibernate_after`, at no cost for a message: look now and then whether there was one."""
+        after_s = self.instance.hibernate_after_s
+        if after_s is not None:
+            self._idle_watch = self.runtime.call_later(after_s, partial(self._retire_if_idle, self.reductions))
+
+    def _retire_if_idle(self, reductions: int) -> None:
+        if self._is_busy or self._is_awake or self.reductions != reductions:
+            self._watch_for_idleness()
+        else:
+            self._retire_worker()
 
     # Starting
 
