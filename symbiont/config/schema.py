@@ -73,7 +73,7 @@ class Dispatch(_Section, frozen=True):
     max_pending: Count = 100_000
     """Pending tasks the queue holds; more are refused (STORAGE_REFUSED) instead of filling memory."""
 
-    max_attempts: Annotated[int, Meta(ge=1, le=100)] = 4
+    max_attempts: Annotated[int, Meta(ge=1, le=1_000)] = 4
     """Tries before a task fails, those one tier up included; classifying and waiting for a limit do not count."""
 
     backoff_base_s: Positive = 2.0
