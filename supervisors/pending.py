@@ -46,12 +46,13 @@ class Pending(Generic[R]):
         try:
             return await self.wait(timeout_s)
         finally:
-            if not self._future.done():
-                self.abandon()
+            self.abandon()
 
     def abandon(self) -> None:
-        """Want no answer any more."""
-        self._future.cancel()
+        """Want no answer any more: who waits all the same, now or later, is told `Timeout`."""
+        if not self._future.done():
+            self._future.set_exception(CallExit(TIMEOUT, self.label, self._request))
+            self._future.exception()  # whoever never asks for it shall not hear asyncio complain
 
     @property
     def future(self) -> "asyncio.Future[R]":
