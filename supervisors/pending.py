@@ -1,7 +1,8 @@
 """Calls whose answers are fetched later, and calls of many (OTP `gen_server:send_request/2`, `multi_call/2`, `abcast/2`).
 
 A `Pending` is a request on its way. `wait` may be repeated after a time-out; `receive` gives the request up with its time-out, and a
-later reply is dropped. A `RequestIds` holds many under labels; its `next` waits, its `receive` gives up, its `check` only looks. Replies never pass through a mailbox.
+later reply is dropped. A `RequestIds` holds many under labels: `next` waits for one of them, `receive` gives all up with its
+time-out, `check` only looks. Replies never pass through a mailbox.
 Deviation: `multi_call` and `abcast` are local, for there are no nodes.
 """
 
