@@ -260,6 +260,7 @@ async def test_k04_several_receives_may_share_one_deadline(clock, requests, cler
     assert (receiving.done(), len(requests)) == (False, 2)
     await clock.advance(0.01)
 
+    assert receiving.done()
     with pytest.raises(TimeoutError):
         await receiving
 
