@@ -21,6 +21,7 @@ Files in import order; each imports only those before it:
     agent, partition                    a value in a process; so many of a kind, by key
     deadline, application               the last word on time; a tree as a program: signals, order, exit codes
     loop_events, watchdog               the loop is blocked, and by whom
+    from_thread, mailbox_watch          messages from other threads; an alarm for full mailboxes
     introspect                          snapshots of everything: the table, the tree, who waits for whom
     virtual_time, probe, exploration,   for tests: time that moves when told, an actor that looks on, runs under many
         testing                         interleavings; all of it in one place
