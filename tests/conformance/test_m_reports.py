@@ -29,7 +29,6 @@ from supervisors import (
 )
 from supervisors.events import ChildTerminated, Context, Crashed, Progress, Terminated, log_event, text_of
 from supervisors.exits import ExitWith
-from supervisors.reports import ChildrenTerminated
 from supervisors.testing import settle
 from tests.supervisors.scripted import Ask, Scripted, Tidy, boom, forever, started
 
@@ -294,7 +293,7 @@ async def test_m13_the_report_of_a_supervisor_is_one_line_of_bounded_length():
 
 
 async def test_m13_a_report_of_several_children_says_how_many():
-    told = ChildrenTerminated("root", Context.SHUTDOWN_ERROR, "worker", Killed(), "temporary", nb_children=7)
+    told = ChildTerminated("root", Context.SHUTDOWN_ERROR, "worker", Killed(), "temporary", nb_children=7)
     with structlog.testing.capture_logs() as lines:
         log_event(told)
 

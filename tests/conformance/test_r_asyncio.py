@@ -373,7 +373,7 @@ async def test_r07_a_task_that_only_its_own_frame_knows_is_not_collected_while_i
             ended.append("finally")
 
     tasks: list[weakref.ref] = []
-    for _ in range(50):
+    for _ in range(10):
         process = await started(runtime, Scripted())
         process.cast(wait_in_vain)
         await settle()
@@ -386,10 +386,10 @@ async def test_r07_a_task_that_only_its_own_frame_knows_is_not_collected_while_i
     for process in list(runtime.processes.values()):
         process.exit(KILLED)
     await settle()
-    assert ended == ["finally"] * 50
+    assert ended == ["finally"] * 10
     del process
     gc.collect()
-    assert [task() for task in tasks] == [None] * 50
+    assert [task() for task in tasks] == [None] * 10
 
 
 async def test_r08_no_path_leaves_an_exception_or_a_task_behind_that_asyncio_complains_of(runtime, clock, recwarn):
