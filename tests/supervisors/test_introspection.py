@@ -3,8 +3,6 @@
 import asyncio
 from dataclasses import dataclass
 
-import pytest
-
 from supervisors import ChildSpec, Custom, Flags, Supervisor, Tasks, TaskSupervisor, actor, spawn, sys
 from supervisors.introspect import Budget, Wait, overview, snapshot
 from supervisors.runtime import MOST_LAST_EXITS
@@ -121,7 +119,6 @@ async def test_a_supervisor_says_how_much_of_its_budget_is_used(runtime):
     assert [row.restarts for row in snapshot(runtime)] == [Budget(2, 5), None]
 
 
-@pytest.mark.xfail(reason="core", strict=False)
 async def test_a_real_supervisor_says_so_too(runtime, clock):
     leaf = ChildSpec("leaf", actor(Scripted, name="leaf"))
     await spawn(runtime, Supervisor(Flags(intensity=3, period_s=60), [leaf]), name="root")
