@@ -9,7 +9,7 @@ Files in import order; each imports only those before it:
     scheduler, runtime, inbox           the run queue; the table of all processes; the bounded mailbox
     actor, debug, worker                the callbacks one writes; who looks on; the task in which callbacks wait
     callbacks, actor_process, spawning  what results mean; turns and the shortcut of calls; bringing an actor up
-    pending, sys                        answers fetched later; looking into a living actor
+    pending, attributes, sys            answers fetched later; what a change may undo; looking into a living actor
     admin, child, supervisor            what one may ask; one child's beginning and end; static trees
     dynamic                             children that come and go
     task_process, task_handle, task_many  coroutines as processes; their results, one by one or many at once
