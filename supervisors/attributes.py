@@ -22,7 +22,7 @@ class Attributes:
 
     def put_back(self) -> None:
         """The class, too."""
-        self._of.__class__ = self._class  # type: ignore[assignment]  # it was that class before
+        self._of.__class__ = self._class
         if self._values or hasattr(self._of, "__dict__"):
             vars(self._of).clear()
             vars(self._of).update(self._values)

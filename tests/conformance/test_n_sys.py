@@ -5,21 +5,30 @@ import asyncio
 import pytest
 
 from supervisors import (
+    IGNORE,
+    NORMAL,
     SHUTDOWN,
     CallExit,
     ChildSpec,
     DynamicSupervisor,
     Flags,
+    Restart,
+    Stop,
+    Strategy,
     Supervisor,
     TaskSupervisor,
     actor,
     spawn,
     sys,
 )
+from supervisors.admin import GetChildspec, RestartChild, WhichChildren
 from supervisors.agent import Agent, AgentProcess
 from supervisors.errors import CallbackFailed
 from supervisors.events import Traced
 from supervisors.exits import NOPROC, TIMEOUT
+from supervisors.flags import AutoShutdown
+from supervisors.simple import Apply, SimpleOneForOne, StartAlike
+from supervisors.supervisor import Plan
 from supervisors.testing import settle
 from tests.supervisors.scripted import Ask, Scripted, boom, forever, started
 
@@ -443,3 +452,214 @@ async def test_n15_a_change_that_fails_is_undone_in_slots_too(runtime):
     await sys.resume(process)
 
     assert await process.call(Ask(1)) == (Old, 1)
+
+
+# Change of code of supervisors
+
+
+class Upgradable(Supervisor):
+    """Follows what it is handed, as a supervisor module does that was upgraded."""
+
+    def code_change(self, old: type, extra: object) -> None:
+        self._given = extra
+        super().code_change(old, extra)
+
+
+async def upgraded(process, plan: object) -> None:
+    await sys.suspend(process)
+    try:
+        await sys.change_code(process, type(await sys.get_state(process)), plan)
+    finally:
+        await sys.resume(process)
+
+
+def significant(name: str, is_significant: bool = True) -> ChildSpec:
+    start = actor(Scripted, name=name)
+    return ChildSpec(name, start, Restart.TEMPORARY, significant=is_significant)
+
+
+NEVER, ANY, ALL = AutoShutdown.NEVER, AutoShutdown.ANY_SIGNIFICANT, AutoShutdown.ALL_SIGNIFICANT
+
+
+async def ends_after_upgrade(runtime, before: AutoShutdown, after: AutoShutdown) -> list[bool]:
+    """Whether the supervisor has ended once the first, then both of its two children have ended by themselves."""
+
+    def plan(auto_shutdown):
+        children = [significant(name, auto_shutdown is not NEVER) for name in ("a", "b")]
+        return Flags(auto_shutdown=auto_shutdown), children
+
+    root = await spawn(runtime, Upgradable(*plan(before)), name="root")
+    pids = [runtime.whereis(name).pid for name in ("a", "b")]
+    await upgraded(root, Plan(*plan(after)))
+    assert [runtime.whereis(name).pid for name in ("a", "b")] == pids
+    ended = []
+    for name in ("a", "b"):
+        runtime.named(name).cast(lambda _self: Stop(NORMAL))
+        await settle()
+        ended.append(not root.alive)
+    assert root.exit_reason == (SHUTDOWN if ended[-1] else None)
+    return ended
+
+
+async def test_n16_from_never_to_any_significant(runtime):
+    assert await ends_after_upgrade(runtime, NEVER, ANY) == [True, True]
+
+
+async def test_n17_from_never_to_all_significant(runtime):
+    assert await ends_after_upgrade(runtime, NEVER, ALL) == [False, True]
+
+
+async def test_n18_from_any_significant_to_never(runtime):
+    assert await ends_after_upgrade(runtime, ANY, NEVER) == [False, False]
+
+
+async def test_n19_from_any_significant_to_all_significant(runtime):
+    assert await ends_after_upgrade(runtime, ANY, ALL) == [False, True]
+
+
+async def test_n20_from_all_significant_to_never(runtime):
+    assert await ends_after_upgrade(runtime, ALL, NEVER) == [False, False]
+
+
+async def test_n21_from_all_significant_to_any_significant(runtime):
+    assert await ends_after_upgrade(runtime, ALL, ANY) == [True, True]
+
+
+@pytest.mark.parametrize("becomes", [True, False])
+async def test_n22_a_child_becomes_significant_or_no_longer_is(runtime, becomes):
+    flags = Flags(auto_shutdown=ANY)
+    root = await spawn(runtime, Upgradable(flags, [significant("a", not becomes), significant("b")]))
+    await upgraded(root, Plan(flags, [significant("a", becomes), significant("b")]))
+    runtime.named("a").cast(lambda _self: Stop(NORMAL))
+    await settle()
+
+    assert root.alive is not becomes
+
+
+def leaf(name: str, **more: object) -> ChildSpec:
+    return ChildSpec(name, actor(Scripted, name=name), **more)
+
+
+async def ids(root) -> list[object]:
+    return [info.id for info in await root.call(WhichChildren())]
+
+
+async def test_n23_flags_change_and_count_at_once(runtime):
+    root = await spawn(runtime, Upgradable(Flags(intensity=0), [leaf("a")]))
+    await upgraded(root, Plan(Flags(Strategy.ONE_FOR_ALL, intensity=1, period_s=3), [leaf("a")]))
+    runtime.named("a").cast(boom)
+    await settle()
+    assert runtime.whereis("a").incarnation == 2
+    runtime.named("a").cast(boom)
+    await settle()
+    assert root.exit_reason == SHUTDOWN
+
+
+async def test_n23_specs_are_merged_by_id_and_nothing_is_started_or_stopped(runtime):
+    root = await spawn(runtime, Upgradable(Flags(), []), name="root")
+    await upgraded(root, Plan(Flags(), [leaf("a"), leaf("b")]))
+    assert (await ids(root), runtime.whereis("a")) == (["b", "a"], None)
+    for name in ("a", "b"):
+        await root.call(RestartChild(name))
+    a, b = runtime.whereis("a"), runtime.whereis("b")
+    await upgraded(root, Plan(Flags(), [leaf("a", shutdown_s=7), leaf("c")]))
+
+    assert await ids(root) == ["b", "c", "a"]
+    assert (runtime.whereis("a"), runtime.whereis("b"), runtime.whereis("c")) == (a, b, None)
+    assert (await root.call(GetChildspec("a"))).shutdown_s == 7
+
+
+async def test_n23_an_upgrade_may_be_ignored(runtime):
+    root = await spawn(runtime, Upgradable(Flags(), [leaf("a")]))
+    await upgraded(root, IGNORE)
+
+    assert await ids(root) == ["a"]
+
+
+async def test_n23_an_upgrade_to_what_is_no_plan_is_refused_and_the_supervisor_goes_on(runtime):
+    root = await spawn(runtime, Upgradable(Flags(), [leaf("a")]))
+    with pytest.raises(CallbackFailed, match="expected a Plan or IGNORE, got: str"):
+        await upgraded(root, "faulty return")
+
+    assert await ids(root) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        (lambda: Flags(intensity=-1), "invalid_intensity"),
+        (lambda: Plan("no flags", []), "invalid_type"),
+        (lambda: Plan(Flags(), [leaf("a"), leaf("a")]), "duplicate_child_name"),
+    ],
+)
+async def test_n23_a_faulty_plan_is_refused_and_the_supervisor_goes_on(runtime, wrong, code):
+    class Faulty(Upgradable):
+        def plan(self):
+            return wrong() if self._given == "wrong" else super().plan()
+
+    root = await spawn(runtime, Faulty(Flags(), [leaf("a")]))
+    with pytest.raises(CallbackFailed) as caught:
+        await upgraded(root, "wrong")
+
+    assert caught.value.reason.exception.code == code
+    assert await ids(root) == ["a"]
+    await upgraded(root, Plan(Flags(), [leaf("a"), leaf("b")]))
+    assert await ids(root) == ["b", "a"]
+
+
+async def test_n24_flags_and_specs_of_an_upgrade_may_come_as_maps(runtime):
+    root = await spawn(runtime, Upgradable(Flags(), [leaf("a")]))
+    child = ChildSpec.of({"id": "b", "start": actor(Scripted, name="b"), "restart": Restart.TEMPORARY, "unknown": 1})
+    await upgraded(root, Plan(Flags.of({"intensity": 5}), [leaf("a"), child]))
+
+    assert await ids(root) == ["b", "a"]
+    assert (await root.call(GetChildspec("b"))).restart is Restart.TEMPORARY
+    assert (await sys.get_state(root)).restarts() == (0, 5)
+
+
+async def labelled(runtime, parent, *args: object):
+    return await spawn(runtime, Scripted(list(args)), parent=parent)
+
+
+async def relabelled(runtime, parent, *args: object):
+    return await spawn(runtime, Scripted(["new", *args]), parent=parent)
+
+
+def template(start, **more: object) -> ChildSpec:
+    return ChildSpec("alike", Apply(start, ("t",)), **more)
+
+
+async def diaries(runtime) -> list[object]:
+    return [each.instance.diary for each in runtime.processes.values() if isinstance(each.instance, Scripted)]
+
+
+async def test_n25_the_template_changes_for_new_children_and_for_restarts_of_old_ones(runtime):
+    root = await spawn(runtime, SimpleOneForOne(template(labelled)))
+    await root.call(StartAlike(("first",)))
+    await upgraded(root, template(relabelled))
+    assert await diaries(runtime) == [["t", "first"]]
+    await root.call(StartAlike(("second",)))
+    assert await diaries(runtime) == [["t", "first"], ["new", "t", "second"]]
+    (old, _new) = (each for each in runtime.processes.values() if isinstance(each.instance, Scripted))
+    old.cast(boom)
+    await settle()
+
+    assert await diaries(runtime) == [["new", "t", "second"], ["new", "t", "first"]]
+
+
+@pytest.mark.parametrize("wrong", [[], [template(labelled)] * 2, ChildSpec("plain", actor(Scripted))])
+async def test_n25_what_is_no_single_template_is_refused(runtime, wrong):
+    root = await spawn(runtime, SimpleOneForOne(template(labelled)))
+    with pytest.raises(CallbackFailed, match="code_change"):
+        await upgraded(root, wrong)
+
+    await root.call(StartAlike(("first",)))
+    assert await diaries(runtime) == [["t", "first"]]
+
+
+async def test_n26_the_template_may_come_as_a_map(runtime):
+    root = await spawn(runtime, SimpleOneForOne(template(labelled)))
+    await upgraded(root, ChildSpec.of({"id": "alike", "start": Apply(relabelled)}))
+    await root.call(StartAlike(("first",)))
+
+    assert await diaries(runtime) == [["new", "first"]]
