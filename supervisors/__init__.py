@@ -16,6 +16,7 @@ Files in import order; each imports only those before it:
     task_source, task_keeper, task_stream  a task for each input, so many at a time
     task                                supervised tasks, and a map of all that concerns tasks
     application                         stopping a whole tree in order
+    from_thread, mailbox_watch          messages from other threads; an alarm for full mailboxes
     introspect                          snapshots of everything: the table, the tree, who waits for whom
     virtual_time, probe, exploration,   for tests: time that moves when told, an actor that looks on, runs under many
         testing                         interleavings; all of it in one place
