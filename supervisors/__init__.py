@@ -9,7 +9,7 @@ Files in import order; each imports only those before it:
     scheduler, runtime, inbox           the run queue; the table of all processes; the bounded mailbox
     actor, debug, worker                the callbacks one writes; who looks on; the task in which callbacks wait
     callbacks, actor_process, spawning  what results mean; turns and the shortcut of calls; bringing an actor up
-    pending, sys                        answers fetched later; looking into a living actor
+    pending, attributes, sys            answers fetched later; what a change may undo; looking into a living actor
     admin, child, children              what one may ask; one child's beginning and end; the table of a supervisor's children
     keeper, supervisor                  deaths and rounds of restarts; static trees
     dynamic_keeper, dynamic, simple     children that come and go; all from one template
@@ -21,6 +21,7 @@ Files in import order; each imports only those before it:
     agent, partition                    a value in a process; so many of a kind, by key
     deadline, application               the last word on time; a tree as a program: signals, order, exit codes
     loop_events, watchdog               the loop is blocked, and by whom
+    from_thread, mailbox_watch          messages from other threads; an alarm for full mailboxes
     introspect                          snapshots of everything: the table, the tree, who waits for whom
     virtual_time, probe, exploration,   for tests: time that moves when told, an actor that looks on, runs under many
         testing                         interleavings; all of it in one place

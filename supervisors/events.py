@@ -7,10 +7,11 @@ Deviation: OTP shows the state and the last message unless `format_status` hides
 """
 
 import dataclasses
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import assert_never
+from typing import Final
 
 import structlog
 
@@ -22,6 +23,8 @@ __all__ = [
     "Context",
     "Crashed",
     "Event",
+    "MailboxHigh",
+    "MailboxLow",
     "Progress",
     "Reporter",
     "Terminated",
@@ -123,32 +126,49 @@ class Traced:
     subject: str
 
 
-Event = Terminated | Crashed | ChildTerminated | Progress | Unexpected | Traced
+@dataclass(frozen=True, slots=True)
+class MailboxHigh:
+    """A mailbox is nearly full: see `mailbox_watch`."""
+
+    process: str
+    pid: int
+    depth: int
+    capacity: int
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxLow:
+    """It no longer is."""
+
+    process: str
+    pid: int
+    depth: int
+
+
+Event = Terminated | Crashed | ChildTerminated | Progress | Unexpected | Traced | MailboxHigh | MailboxLow
 Reporter = Callable[[Event], None]
 
 _log = structlog.get_logger("supervisors")
 
 
+_SAID: Final[dict[type[Event], tuple[int, str]]] = {
+    Terminated: (logging.ERROR, "actor_terminated"),
+    Crashed: (logging.ERROR, "process_crashed"),
+    ChildTerminated: (logging.ERROR, "supervisor_report"),
+    Progress: (logging.INFO, "child_started"),
+    Unexpected: (logging.WARNING, "unexpected_message"),
+    Traced: (logging.INFO, "traced"),
+    MailboxHigh: (logging.WARNING, "mailbox_high"),
+    MailboxLow: (logging.INFO, "mailbox_low"),
+}
+
+
 def log_event(event: Event) -> None:
     """The default reporter: one structlog event each."""
-    fields = _fields(event)
-    match event:
-        case Terminated():
-            _log.error("actor_terminated", **fields)
-        case Crashed():
-            _log.error("process_crashed", **fields)
-        case ChildTerminated():
-            _log.error("supervisor_report", **fields)
-        case Progress() if event.on_request:
-            _log.debug("child_started", **fields)
-        case Progress():
-            _log.info("child_started", **fields)
-        case Unexpected():
-            _log.warning("unexpected_message", **fields)
-        case Traced():
-            _log.info("traced", **fields)
-        case _:
-            assert_never(event)
+    level, name = _SAID[type(event)]
+    if isinstance(event, Progress) and event.on_request:
+        level = logging.DEBUG
+    _log.log(level, name, **_fields(event))
 
 
 def text_of(event: Event, *, longest: int = LONGEST_TEXT) -> str:

@@ -7,6 +7,7 @@ What a reason means for a restart is one function, `is_abnormal`; nobody parses 
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from traceback import FrameSummary, StackSummary
 from types import TracebackType
 from typing import Final, cast, final
@@ -33,6 +34,8 @@ __all__ = [
     "bounded_text",
     "error_of",
     "is_abnormal",
+    "leaves",
+    "only_one_in",
     "reason_of",
 ]
 
@@ -81,7 +84,11 @@ class Error:
     where: tuple[tuple[str, int, str], ...] = field(default=(), repr=False)
 
     def __str__(self) -> str:
-        return f"{type(self.exception).__name__}: {bounded_text(self.exception.__str__)}"
+        text = f"{type(self.exception).__name__}: {bounded_text(self.exception.__str__)}"
+        if isinstance(self.exception, _GROUP):
+            members = islice(leaves(self.exception), _MOST_MEMBERS)
+            text += ": " + "; ".join(str(Error(member)) for member in members)
+        return bounded_text(text.__str__)
 
     def stack(self) -> str:
         """The stack as text, rendered only when somebody looks."""
@@ -110,19 +117,24 @@ TIMEOUT = Timeout()
 CALLING_SELF = Custom("calling_self")
 
 _DEEPEST: Final = 32
+_MOST_MEMBERS: Final = 5
+_GROUP: Final[type[BaseException]] = BaseExceptionGroup
 
 
 def error_of(exception: BaseException) -> Error:
-    """The reason for an exception. Takes the traceback off it, and off every exception behind it.
+    """The reason for an exception; for a group of one, that one. Takes the traceback off it, and off every exception behind it.
 
     future → exception → traceback → frame → future is a cycle: keeping it would turn every crash into garbage-collector work.
     """
     where = _positions(exception.__traceback__)
+    only = only_one_in(exception)
+    if only is not exception:
+        where = (*where, *_positions(only.__traceback__))[-_DEEPEST:]
     exception.__traceback__ = None
     if not _is_alone(exception):
         for each in _family(exception):
             each.__traceback__ = None
-    return Error(exception, where)
+    return Error(only, where)
 
 
 class ExitWith(Exception):
@@ -135,10 +147,32 @@ class ExitWith(Exception):
 
 def reason_of(exception: BaseException) -> ExitReason:
     """Why a process ends that let `exception` out."""
-    if isinstance(exception, ExitWith):
-        exception.__traceback__ = None
-        return exception.reason
+    only = only_one_in(exception)
+    if isinstance(only, ExitWith):
+        exception.__traceback__ = only.__traceback__ = None
+        return only.reason
     return error_of(exception)
+
+
+def only_one_in(exception: BaseException) -> BaseException:
+    """The exception itself, or if it is a group of a single one, however deep, that one: task groups wrap whatever they let out."""
+    while isinstance(exception, BaseExceptionGroup):
+        members = cast("BaseExceptionGroup[BaseException]", exception).exceptions
+        if len(members) != 1:
+            return cast("BaseException", exception)
+        exception = members[0]
+    return exception
+
+
+def leaves(exception: BaseException) -> Iterator[BaseException]:
+    """The exceptions that are no groups, in order."""
+    waiting = [exception]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, BaseExceptionGroup):
+            waiting += reversed(cast("BaseExceptionGroup[BaseException]", each).exceptions)
+        else:
+            yield each
 
 
 def _is_alone(exception: BaseException) -> bool:

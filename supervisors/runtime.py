@@ -9,6 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from contextvars import copy_context
 from itertools import count
+from threading import get_ident
 from typing import Final
 
 from supervisors.clock import Clock, LoopClock, Timer
@@ -50,6 +51,7 @@ class Runtime:
 
     def __init__(self, *, clock: Clock | None = None, reporter: Reporter = log_event) -> None:
         self.loop = asyncio.get_running_loop()
+        self.thread = get_ident()
         self.clock: Clock = clock if clock is not None else LoopClock(self.loop)
         self.scheduler = Scheduler(self.loop, self.clock.monotonic)
         self.processes: dict[int, Process] = {}

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final, final
 
+from supervisors.actor import Actor
 from supervisors.admin import (
     AlreadyStarted,
     Answer,
@@ -62,11 +63,25 @@ class SimpleOneForOne(DynamicSupervisor):
 
     def __init__(self, template: ChildSpec, flags: Flags = SIMPLE_FLAGS) -> None:
         super().__init__(flags=flags)
-        start = template.start
-        if not isinstance(start, Apply):
-            raise BadSpec("bad_start_spec", f"expected the start of the template to be an Apply, got: {start!r}")
         self._template = template
-        self._apply = start
+        self._apply = _apply_of(template)
+
+    def code_change(self, old: type[Actor], extra: object) -> None:
+        """Go on with the template `extra`, if it is not None: new children and restarts are of it, what runs goes on."""
+        if extra is None:
+            return
+        if not isinstance(extra, ChildSpec):
+            raise TypeError(f"expected a single ChildSpec, got: {type(extra).__name__}")
+        apply, known = _apply_of(extra), len(self._apply.args)
+
+        def renewed(spec: ChildSpec) -> ChildSpec:
+            args = spec.start.args[known:] if isinstance(spec.start, Apply) else ()
+            return replace(extra, start=apply.with_more(args))
+
+        self._children = {process: renewed(spec) for process, spec in self._children.items()}
+        for retry in self._retrying.values():
+            retry.spec = renewed(retry.spec)
+        self._template, self._apply = extra, apply
 
     def handle_call(self, request: object, from_: From) -> object:
         match request:
@@ -87,3 +102,9 @@ class SimpleOneForOne(DynamicSupervisor):
         size = len(self._children) + len(self._retrying)
         is_supervisor = self._template.type is ChildType.SUPERVISOR
         return Counts(1, len(self._children), size * is_supervisor, size * (not is_supervisor))
+
+
+def _apply_of(template: ChildSpec) -> Apply:
+    if not isinstance(template.start, Apply):
+        raise BadSpec("bad_start_spec", f"expected the start of the template to be an Apply, got: {template.start!r}")
+    return template.start

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, final
 
-from supervisors.actor import Actor, Stop
+from supervisors.actor import IGNORE, Actor, Stop
 from supervisors.admin import (
     AlreadyStarted,
     Answer,
@@ -120,6 +120,8 @@ class Supervisor(Keeper):
         plan = self.plan()
         if isinstance(plan, Plan):
             self._follow(plan)
+        elif plan is not IGNORE:
+            raise TypeError(f"expected a Plan or IGNORE, got: {type(plan).__name__}")
 
     # Messages: what is done at once returns its result, what has to wait a coroutine
 

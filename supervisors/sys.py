@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast, final
 
 from supervisors.actor import Actor, Status
 from supervisors.actor_process import ActorProcess
+from supervisors.attributes import Attributes
 from supervisors.debug import DONE, LOG_SIZE, DebugEvent, DebugFunction, Debugger, In, NoReply, Out, Statistics
 from supervisors.errors import CallbackFailed
 from supervisors.events import Traced
@@ -183,14 +184,12 @@ async def change_code(
     def change(actor: ActorProcess) -> None:
         if not actor.extras().is_suspended:
             raise CallbackFailed("change_code", f"expected {actor.label} to be suspended first")
-        instance, old, before = actor.instance, type(actor.instance), dict(vars(actor.instance))
+        instance, old, before = actor.instance, type(actor.instance), Attributes(actor.instance)
         try:
             instance.__class__ = to
             instance.code_change(old, extra)
         except Exception as error:  # noqa: BLE001 -- whatever it is, the change is undone
-            instance.__class__ = old
-            vars(instance).clear()
-            vars(instance).update(before)
+            before.put_back()
             raise CallbackFailed("code_change", error_of(error)) from None
 
     await _ask(address, change, timeout_s)

@@ -23,6 +23,8 @@ from enum import Enum
 from types import coroutine
 from typing import Any, Final, Literal, cast
 
+from supervisors.exits import leaves
+
 __all__ = ["PASSED_ON", "WAITING", "Worker"]
 
 Job = Coroutine[Any, Any, object]
@@ -90,8 +92,9 @@ class Worker:
         except StopIteration as end:
             self.busy = False
             return end.value
-        except BaseException:
+        except BaseException as error:
             self.busy = False
+            _pass_on(error)
             raise
         finally:
             _leave_task(self._loop, task)
@@ -169,11 +172,10 @@ class Worker:
             result = await job
         except GeneratorExit:  # the loop is gone and the task with it
             raise
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 -- a callback may raise anything
             self._take_back_cancellations()
             self._settle(None, error)
-            if isinstance(error, PASSED_ON):
-                raise
+            _pass_on(error)  # whatever else it is, it is the actor's business
         else:
             self._settle(result, None)
 
@@ -198,6 +200,13 @@ class Worker:
         lost, self._lost, self._done = self._lost, None, None
         if lost is not None:
             lost(error)
+
+
+def _pass_on(error: BaseException) -> None:
+    """Raise what ends the program, if it is that, or a group in which that is."""
+    for each in leaves(error):
+        if isinstance(each, PASSED_ON):
+            raise each
 
 
 async def _cancelled(job: Job) -> object:

@@ -293,14 +293,7 @@ async def test_m13_the_report_of_a_supervisor_is_one_line_of_bounded_length():
 
 
 async def test_m13_a_report_of_several_children_says_how_many():
-    """A kind of report that says more than the one it derives from, as that of a supervisor of many alike children does."""
-    from dataclasses import dataclass
-
-    @dataclass(frozen=True, slots=True)
-    class Several(ChildTerminated):
-        nb_children: int = 1
-
-    told = Several("root", Context.SHUTDOWN_ERROR, "worker", Killed(), "temporary", nb_children=7)
+    told = ChildTerminated("root", Context.SHUTDOWN_ERROR, "worker", Killed(), "temporary", nb_children=7)
     with structlog.testing.capture_logs() as lines:
         log_event(told)
 

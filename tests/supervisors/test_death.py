@@ -134,7 +134,7 @@ async def test_an_exit_reason_keeps_no_frame_of_any_exception_behind_it(runtime)
             except ValueError as error:
                 raise KeyError("context") from error
         except KeyError as error:
-            raise ExceptionGroup("all", [error]) from error
+            raise ExceptionGroup("all", [error, OSError()]) from error
 
     process = await started(runtime, Scripted())
     process.cast(chained)

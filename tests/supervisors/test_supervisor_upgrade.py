@@ -1,6 +1,8 @@
 """A supervisor whose plan changes while it runs (OTP `supervisor:code_change/3`): nothing is started or stopped by that."""
 
-from supervisors import Flags, Restart, Strategy, Supervisor
+import pytest
+
+from supervisors import CallbackFailed, Flags, Restart, Strategy, Supervisor
 from supervisors.admin import RestartChild
 from supervisors.supervisor import Plan
 from supervisors.sys import change_code, resume, suspend
@@ -53,7 +55,8 @@ async def test_a_plan_that_is_no_plan_changes_nothing(tree):
 
     family = await tree().start_named("a")
     await suspend(family.root)
-    await change_code(family.root, Lost)
+    with pytest.raises(CallbackFailed, match="expected a Plan or IGNORE, got: NoneType"):
+        await change_code(family.root, Lost)
     await resume(family.root)
 
     assert await rows(family.root) == [("a", "running")]

@@ -65,12 +65,15 @@ HUGE = {
 
 @pytest.mark.parametrize("what", HUGE)
 def test_what_is_huge_costs_no_more_than_what_is_shown_of_it(what):
-    began_s = time.perf_counter()
-    text = brief(HUGE[what])
+    took_s: list[float] = []
+    for _ in range(5):
+        began_s = time.perf_counter()
+        text = brief(HUGE[what])
+        took_s.append(time.perf_counter() - began_s)
 
     assert len(text) <= LONGEST_TEXT + 1
     assert "…" in text
-    assert time.perf_counter() - began_s < 0.005
+    assert min(took_s) < 0.005
 
 
 def test_what_contains_itself_or_is_nested_too_deep_ends():
