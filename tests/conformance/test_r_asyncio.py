@@ -130,9 +130,9 @@ async def test_r02_what_was_not_handed_to_a_callback_is_still_queued_under_every
     async def scenario(world):
         seen: list[object] = []
 
-        async def take(self):
+        def take(self):
             seen.append(self.me.reductions)
-            await asyncio.sleep(0)
+            return asyncio.sleep(0)
 
         process = await started(world.runtime, Scripted())
         for _ in range(8):
