@@ -90,14 +90,12 @@ def decide(
             return Accept()
         case UsageLimited() | RateLimited() | Unauthorised() | NoCredit() | CliMissing():
             return Reroute(_reason(outcome))
-        case Overloaded() | Unreachable() | NotStarted() if is_out_of_order:
-            return Reroute(_reason(outcome))
-        case Overloaded() | Unreachable() | NotStarted() | TimedOut() | Interrupted():
-            return _again(outcome, failures, policy)
-        case Empty() if failures == 0 and policy.max_attempts > 1:
+        case Overloaded() | Unreachable() | NotStarted():
+            return Reroute(_reason(outcome)) if is_out_of_order else _again(outcome, failures, policy)
+        case TimedOut() | Interrupted():
             return _again(outcome, failures, policy)
         case Empty() | TooLong() | Truncated() | TurnsExceeded() | BadOutput():
-            return Escalate(_reason(outcome)) if can_escalate else GiveUp(code_of(outcome))
+            return _elsewhere(outcome, failures, can_escalate, policy)
         case Refused() | BudgetExceeded() | BadRequest():
             return GiveUp(code_of(outcome))
         case Cancelled():
@@ -115,6 +113,13 @@ def _again(outcome: Outcome, failures: int, policy: RetryPolicy) -> Decision:
     if failures + 1 >= policy.max_attempts:
         return GiveUp(code_of(outcome))
     return RetryHere(backoff_s(failures, base_s=policy.backoff_base_s, max_s=policy.backoff_max_s))
+
+
+def _elsewhere(outcome: Outcome, failures: int, can_escalate: bool, policy: RetryPolicy) -> Decision:
+    """A matter of quality; but an empty answer may be an accident, once."""
+    if isinstance(outcome, Empty) and failures == 0 and policy.max_attempts > 1:
+        return _again(outcome, failures, policy)
+    return Escalate(_reason(outcome)) if can_escalate else GiveUp(code_of(outcome))
 
 
 def _reason(outcome: Outcome) -> str:

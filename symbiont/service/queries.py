@@ -8,8 +8,8 @@ from symbiont.actors.dispatcher import ReadLimits
 from symbiont.actors.heartbeat import LastBeat
 from symbiont.actors.ledger import ReadEntries, ReadTotals
 from symbiont.actors.queue import CountTasks, Get, ListTasks
-from symbiont.domain.ledger import Tally, encode
 from symbiont.domain.closure import STOPPAGES
+from symbiont.domain.ledger import Tally, encode
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.task import Status
 from symbiont.domain.tier import TierTable
