@@ -10,10 +10,9 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from symbiont.domain.outcome import Outcome
-from symbiont.domain.usage import ModelUsage
+from symbiont.domain.usage import Billing, ModelUsage
 
 CallKind = Literal["task", "classify", "judge"]
-Billing = Literal["api", "subscription", "own", "rehearsal"]
 
 
 class Clock(Protocol):
@@ -85,11 +84,14 @@ class Worker(Protocol):
 
     `run` returns a reply for every way a call can end and raises only for bugs. Cancelling it stops the call in order
     and still *returns*, with the outcome `Cancelled` and the cost so far, or with what the call had come to just before: money
-    is never lost to a cancellation.
+    is never lost to a cancellation. `billing` is what a call is booked under that never comes back to tell.
     """
 
     name: str
     slots: int
+
+    @property
+    def billing(self) -> Billing: ...
 
     async def run(self, call: ModelCall) -> ModelReply: ...
 

@@ -1,7 +1,7 @@
 """From a model call to its line in the ledger: what it cost by our own prices, beside what the worker says. Pure."""
 
 from symbiont.domain.ledger import Entry, preview
-from symbiont.domain.moment import rfc3339_us
+from symbiont.domain.moment import epoch_s, rfc3339_us
 from symbiont.domain.outcome import Done, code_of
 from symbiont.domain.price import PriceTable, usd
 from symbiont.domain.task import OpenCall, Task
@@ -41,12 +41,15 @@ def entry_of(task: Task, reply: ModelReply, *, tier: Tier, worker: str, prices: 
 
 
 def interrupted(task: Task, call: OpenCall, now: float) -> Entry:
-    """The line of a call that a crash of the process cut off: it happened, and nobody knows what it cost."""
+    """The line of a call that a crash of the process cut off: it happened, and nobody knows what it cost.
+
+    Nor how long it took: the time since it began is the most it can have been.
+    """
     return Entry(
         timestamp=rfc3339_us(now),
         model=call.tier,
         success=False,
-        elapsed_seconds=0.0,
+        elapsed_seconds=round(max(0.0, now - epoch_s(call.began_at)), 3),
         input_tokens=0,
         output_tokens=0,
         estimated_cost_usd=None,
@@ -55,8 +58,9 @@ def interrupted(task: Task, call: OpenCall, now: float) -> Entry:
         attempt=task.attempt,
         kind=call.kind,
         tier=call.tier,
+        model_id=call.model,
         worker=call.worker,
-        billing="rehearsal" if call.worker == "rehearsal" else "subscription",
+        billing=call.billing,
         error_code="INTERRUPTED",
         project=task.project,
     )

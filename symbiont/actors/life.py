@@ -231,7 +231,9 @@ class Life:
 
     async def _call(self, lane: Route, call: ModelCall, classification: Classification | None = None) -> ModelReply:
         """Write down that it begins, make it, settle it, give the slot back: in this order, whatever happens."""
-        opened = OpenCall(call.kind, lane.tier, lane.worker, call.model, rfc3339(self.world.clock.wall()))
+        worker = self.world.workers[lane.worker]
+        began_at = rfc3339(self.world.clock.wall())
+        opened = OpenCall(call.kind, lane.tier, lane.worker, call.model, began_at, worker.billing)
         task, anew = self.task, call.kind in self._called
         begin = Begin(task.id, task.lease, opened, classification, task.tier_floor, task.failures, anew)
         self.task = await self._undisturbed(self._advance(begin))
@@ -239,7 +241,7 @@ class Life:
             await self._tell(Stopped(task.id, task.lease))
             raise asyncio.CancelledError
         self._called.add(call.kind)
-        running = self.world.workers[lane.worker].run(msgspec.structs.replace(call, attempt=self.task.attempt))
+        running = worker.run(msgspec.structs.replace(call, attempt=self.task.attempt))
         reply = await self._undisturbed(running, stop_it=True)
         await self._undisturbed(self._settle(lane, reply))
         return reply

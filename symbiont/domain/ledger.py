@@ -15,6 +15,7 @@ import msgspec
 
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.price import nanos, usd
+from symbiont.domain.usage import Billing
 
 PREVIEW_CHARS = 80
 _PREVIEW_SCAN_CHARS = 1_000
@@ -49,7 +50,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     cache_write_tokens: int = 0
     reported_cost_usd: float | None = None
     price_table: str = ""
-    billing: Literal["api", "subscription", "own", "rehearsal"] = "subscription"
+    billing: Billing = "subscription"
     error_code: str | None = None
     project: str = ""
 

@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from symbiont.domain.usage import Billing
+
 Source = Literal["direct", "queued"]
 Confidence = Literal["low", "medium", "high"]
 
@@ -88,6 +90,7 @@ class OpenCall(msgspec.Struct, frozen=True):
     worker: str
     model: str
     began_at: str
+    billing: Billing = "subscription"
 
 
 class NewTask(msgspec.Struct, frozen=True):

@@ -9,8 +9,8 @@ from collections import defaultdict, deque
 from dataclasses import dataclass, field
 
 from symbiont.domain.outcome import Cancelled, CliMissing, Done, NotStarted, Outcome
-from symbiont.domain.usage import ModelUsage, Usage
-from symbiont.ports import Billing, CallKind, ModelCall, ModelReply
+from symbiont.domain.usage import Billing, ModelUsage, Usage
+from symbiont.ports import CallKind, ModelCall, ModelReply
 
 FULL = Usage(input_tokens=1_000, output_tokens=200)
 CUT_SHORT = Usage(input_tokens=1_000)
@@ -43,7 +43,7 @@ class ScriptedWorker:
         self.running = 0
         self.peak = 0
         self.otherwise: Outcome | None = None
-        self._billing: Billing = billing
+        self.billing: Billing = billing
         self._scripts: dict[tuple[CallKind, str], deque[Step | Held]] = defaultdict(deque)
 
     def script(self, *steps: Step | Held, kind: CallKind = "task", tier: str = "") -> None:
@@ -101,5 +101,5 @@ class ScriptedWorker:
     def _ended(self, call: ModelCall, outcome: Outcome, usage: Usage) -> ModelReply:
         consumed = (ModelUsage(f"claude-{call.tier}-5-5", usage),)
         if isinstance(outcome, CliMissing | NotStarted):
-            return ModelReply(outcome=outcome, elapsed_s=0.0, billing=self._billing, was_made=False)
-        return ModelReply(outcome=outcome, elapsed_s=1.0, billing=self._billing, usage=consumed)
+            return ModelReply(outcome=outcome, elapsed_s=0.0, billing=self.billing, was_made=False)
+        return ModelReply(outcome=outcome, elapsed_s=1.0, billing=self.billing, usage=consumed)

@@ -20,7 +20,8 @@ from symbiont.adapters.claude_cli.stream import Transcript
 from symbiont.adapters.claude_cli.verdict import Evidence, judge, tidy
 from symbiont.adapters.spawn import spawn
 from symbiont.domain.outcome import BadOutput, BadRequest, Cancelled, CliMissing, NotStarted, Outcome
-from symbiont.ports import Billing, Clock, ModelCall, ModelReply
+from symbiont.domain.usage import Billing
+from symbiont.ports import Clock, ModelCall, ModelReply
 
 _NOT_RUNNABLE = frozenset({errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR})
 
@@ -151,10 +152,15 @@ class ClaudeCli:
             was_made=bool(started),
         )
 
+    @property
+    def billing(self) -> Billing:
+        """What the credential in the environment makes of it, until the CLI says which one it took."""
+        return "api" if self._environment.get("ANTHROPIC_API_KEY") else "subscription"
+
     def _billing(self, transcript: Transcript) -> Billing:
         source = transcript.init.source
         if source is None:
-            return "api" if self._environment.get("ANTHROPIC_API_KEY") else "subscription"
+            return self.billing
         return "subscription" if source == "none" else "api"
 
     def _count(self, session: Session) -> None:
