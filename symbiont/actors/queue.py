@@ -128,6 +128,7 @@ class Retry(msgspec.Struct, Request[Task | NoSuchTask | Illegal | Refused], froz
 class Rescue(msgspec.Struct, Request[int], frozen=True):
     """Make every leased task pending again whose run is not among `alive` (task id, lease). Answers how many.
 
+    Runs among them that are to be cancelled are told so once more.
     A lease younger than `grace_s` is never taken for an orphan: its run may just be starting.
     """
 
@@ -353,7 +354,14 @@ class Queue(Actor):
         settled = [task for task in orphans if await self._settle(task)]
         for task in settled:
             self._in_turn(task.id, None, partial(self._give_back, task))
+        self._remind(alive)
         return len(settled)
+
+    def _remind(self, alive: frozenset[tuple[str, int]]) -> None:
+        """Runs that are to be cancelled and go on: the dispatcher has not heard, or died with what it heard."""
+        for task in self._backlog:
+            if task.status is Status.PROCESSING and task.cancel_requested and (task.id, task.lease) in alive:
+                self.named(names.DISPATCHER).cast(StopRun(task.id))
 
     # Writing
 
