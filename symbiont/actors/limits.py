@@ -38,10 +38,12 @@ class Limits:
         self._jitter_s = jitter_s
 
     async def open(self) -> None:
-        """Also limits that ended meanwhile count: they are half open until a probe has worked."""
+        """Also limits that ended meanwhile count: they are half open until a probe has worked.
+
+        A line that is no limit is passed over: at worst a call meets that limit again.
+        """
         opened = await self._journal.open()
-        for line in opened.records:
-            limit = msgspec.json.decode(line, type=Closed)
+        for limit in filter(None, map(_read, opened.records)):
             if self.book.serves(limit.worker) and limit.limit not in STOPPAGES:
                 self.book.close(limit)
 
@@ -98,3 +100,11 @@ class Limits:
             raise  # nothing is noted any more until a new life of the dispatcher opens the journal anew
         except OSError as error:
             _log.error("limit_not_noted", limit=limit.limit, error=str(error))
+
+
+def _read(line: bytes) -> Closed | None:
+    try:
+        return msgspec.json.decode(line, type=Closed)
+    except msgspec.MsgspecError as error:
+        _log.warning("limit_not_read", error=str(error), line=line[:80].decode("utf-8", "replace"))
+        return None
