@@ -46,7 +46,7 @@ from symbiont.http.actor_gate import ActorGate
 from symbiont.http.app import build_app
 from symbiont.http.listen import bind, url_of
 from symbiont.http.listen import serve as listen
-from symbiont.ports import Worker
+from symbiont.ports import Worker, WorkerCheck
 from symbiont.service import views
 from symbiont.service.dry_run import dry_run
 from symbiont.service.running import RunningService
@@ -87,7 +87,7 @@ def our_version() -> str:
 # Parts
 
 
-def choose_worker(loaded: Loaded, data: DataDir) -> tuple[Worker, Callable[[], bool]]:
+def choose_worker(loaded: Loaded, data: DataDir) -> tuple[Worker, WorkerCheck]:
     """The worker and how to tell whether it is there.
 
     `auto` falls back to rehearsal only if nobody named an executable: who names one means it, and is told when it is missing.
@@ -96,7 +96,7 @@ def choose_worker(loaded: Loaded, data: DataDir) -> tuple[Worker, Callable[[], b
     is_named = loaded.provenance.get("dispatch.claude_cli", "default") != "default"
     is_found = find_claude(dispatch.claude_cli, os.environ.get("PATH")) is not None
     if dispatch.worker == "rehearsal" or (dispatch.worker == "auto" and not is_found and not is_named):
-        return Rehearsal(tier_table(loaded.config), price_table(loaded.config)), lambda: True
+        return Rehearsal(tier_table(loaded.config), price_table(loaded.config)), _always
     claude = ClaudeCli(
         executable=dispatch.claude_cli,
         slots=dispatch.slots,
@@ -106,7 +106,11 @@ def choose_worker(loaded: Loaded, data: DataDir) -> tuple[Worker, Callable[[], b
         owner=owner_of(data.path),
         clock=SystemClock(),
     )
-    return claude, claude.is_available
+    return claude, partial(asyncio.to_thread, claude.is_available)
+
+
+async def _always() -> bool:
+    return True
 
 
 def owner_of(path: Path) -> str:
@@ -127,7 +131,7 @@ def world_of(loaded: Loaded, runtime: Runtime, worker: Worker) -> World:
     )
 
 
-def makers_of(world: World, data: DataDir, is_available: Callable[[], bool], source: Source | None) -> Makers:
+def makers_of(world: World, data: DataDir, is_available: WorkerCheck, source: Source | None) -> Makers:
     """The journals are made once: a new life of an actor opens the same one, which waits for the writer of the old."""
     config, clock = world.config, world.clock
     ledger = FileJournal(data.ledger, chained=True)

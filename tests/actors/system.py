@@ -66,8 +66,11 @@ class SteadyDisk:
 
     def __init__(self) -> None:
         self.free = 1_000_000_000
+        self.error: OSError | None = None
 
-    def free_bytes(self) -> int:
+    async def free_bytes(self) -> int:
+        if self.error is not None:
+            raise self.error
         return self.free
 
 
@@ -169,12 +172,15 @@ class System:
                 journal=self.journals["heartbeat"],
                 clock=clock,
                 disk=self.disk,
-                worker=lambda: self.worker_is_there,
+                worker=self._is_worker_there,
                 interval_s=config.heartbeat.interval_s,
                 min_free_bytes=config.heartbeat.min_free_bytes,
             ),
             http_server=lambda: HTTPServer(config.server.max_in_flight),
         )
+
+    async def _is_worker_there(self) -> bool:
+        return self.worker_is_there
 
     def _dispatcher(self) -> Dispatcher:
         limits = self.config.limits
