@@ -222,6 +222,7 @@ class Dispatcher(Actor):
 
         Out of order, also those of callers who wait: their run tells them why they wait in vain.
         """
+        await self._limits.shorten()
         self._serve_leases()
         while self._draining is None and len(self._runs) < sum(self._slots.values()):
             now = self._clock.wall()

@@ -9,7 +9,14 @@ Does not decide where a task goes: that is `domain.routing`, over the lanes of `
 import msgspec
 import structlog
 
-from symbiont.domain.closure import STOPPAGES, ClosurePolicy, closure_of, limit_of, proves_service
+from symbiont.domain.closure import (
+    LONGEST_CREDIBLE_WAIT_S,
+    STOPPAGES,
+    ClosurePolicy,
+    closure_of,
+    limit_of,
+    proves_service,
+)
 from symbiont.domain.lanes import Closed, Key, LaneBook
 from symbiont.domain.outcome import LimitScope, Outcome
 from symbiont.ports import Clock, Journal, Randomness, SyncFailed
@@ -46,6 +53,14 @@ class Limits:
         for limit in filter(None, map(_read, opened.records)):
             if self.book.serves(limit.worker) and limit.limit not in STOPPAGES:
                 self.book.close(limit)
+        await self.shorten()
+
+    async def shorten(self) -> None:
+        """A wall clock that was ahead for a moment must not keep a lane closed for good."""
+        latest = self._clock.wall() + LONGEST_CREDIBLE_WAIT_S
+        for limit in self.book.limits:
+            if limit.opens_at > latest + self._jitter_s:
+                await self._put(msgspec.structs.replace(limit, resets_at=latest, opens_at=latest))
 
     async def close(self) -> None:
         await self._journal.close()

@@ -180,6 +180,7 @@ class Queue(Actor):
         for task in load(opened.records):
             self._backlog.put(task)
         await self._recover()
+        self._shorten_waits()
         self._set_alarm()
 
     async def terminate(self, reason: ExitReason) -> None:
@@ -260,6 +261,7 @@ class Queue(Actor):
                 return self._written(message)
             case _Due():
                 self._alarm = None
+                self._shorten_waits()
                 self._notify()
                 self._set_alarm()
                 return None
@@ -334,6 +336,16 @@ class Queue(Actor):
         task = self._backlog.get(task_id)
         if task is not None and task.status is Status.PENDING and task.waiting_for:
             self._write(task, msgspec.structs.replace(task, not_before=None, waiting_for=None))
+
+    def _shorten_waits(self) -> None:
+        """A wall clock that was ahead for a moment must not keep a task waiting for good."""
+        for task in self._backlog.overlong(self._clock.wall(), self._policy.backoff_max_s):
+            self._in_turn(task.id, None, partial(self._shorten, task))
+
+    def _shorten(self, shorter: Task) -> None:
+        task = self._backlog.get(shorter.id)
+        if task is not None and task.status is Status.PENDING and task.not_before is not None:
+            self._write(task, msgspec.structs.replace(task, not_before=shorter.not_before))
 
     def _await(self, task_id: str, from_: From) -> object:
         task = self._backlog.get(task_id)
