@@ -41,6 +41,7 @@ from symbiont.config import Loaded, data_dir, price_table, tier_table
 from symbiont.config.policies import closure_policy, retry_policy
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.intake import Intake
+from symbiont.domain.moment import rfc3339
 from symbiont.domain.task import NewTask, Source
 from symbiont.http.actor_gate import ActorGate
 from symbiont.http.app import build_app
@@ -75,6 +76,14 @@ class Symbiont:
     root: Process
     service: RunningService
     url: str
+
+
+@dataclass(frozen=True)
+class Only:
+    """Which tasks are run: those of a source, and those created since a moment (RFC 3339). By default all."""
+
+    source: Source | None = None
+    since: str = ""
 
 
 def our_version() -> str:
@@ -131,7 +140,7 @@ def world_of(loaded: Loaded, runtime: Runtime, worker: Worker) -> World:
     )
 
 
-def makers_of(world: World, data: DataDir, is_available: WorkerCheck, source: Source | None) -> Makers:
+def makers_of(world: World, data: DataDir, is_available: WorkerCheck, only: Only) -> Makers:
     """The journals are made once: a new life of an actor opens the same one, which waits for the writer of the old."""
     config, clock = world.config, world.clock
     ledger = FileJournal(data.ledger, chained=True)
@@ -148,7 +157,8 @@ def makers_of(world: World, data: DataDir, is_available: WorkerCheck, source: So
             randomness=SystemRandomness(),
             policy=closure_policy(config),
             wake_jitter_s=config.limits.wake_jitter_s,
-            source=source,
+            source=only.source,
+            since=only.since,
         )
 
     def heartbeat() -> Heartbeat:
@@ -174,15 +184,15 @@ def makers_of(world: World, data: DataDir, is_available: WorkerCheck, source: So
 
 
 @asynccontextmanager
-async def running(loaded: Loaded, *, with_http: bool = True, source: Source | None = None) -> AsyncGenerator[Symbiont]:
-    """A whole Symbiont inside a running loop, taken down in order at the end. `source` restricts which tasks it runs."""
+async def running(loaded: Loaded, *, with_http: bool = True, only: Only | None = None) -> AsyncGenerator[Symbiont]:
+    """A whole Symbiont inside a running loop, taken down in order at the end. `only` restricts which tasks it runs."""
     path = data_dir(loaded.config)
     data = DataDir.open(path, make_parents=not loaded.config.data_dir)
     try:
         server = loaded.config.server
         sockets = bind(server.host, server.port) if with_http else []
         try:
-            async with _tree(loaded, data, sockets, source) as symbiont:
+            async with _tree(loaded, data, sockets, only or Only()) as symbiont:
                 yield symbiont
         finally:
             for sock in sockets:
@@ -192,15 +202,13 @@ async def running(loaded: Loaded, *, with_http: bool = True, source: Source | No
 
 
 @asynccontextmanager
-async def _tree(
-    loaded: Loaded, data: DataDir, sockets: list[socket.socket], source: Source | None
-) -> AsyncGenerator[Symbiont]:
+async def _tree(loaded: Loaded, data: DataDir, sockets: list[socket.socket], only: Only) -> AsyncGenerator[Symbiont]:
     await _reap(owner_of(data.path))
     config = loaded.config
     worker, is_available = choose_worker(loaded, data)
     runtime = Runtime()
     world = world_of(loaded, runtime, worker)
-    root = await _spawn_root(world, makers_of(world, data, is_available, source))
+    root = await _spawn_root(world, makers_of(world, data, is_available, only))
     service = RunningService(
         runtime,
         config=config,
@@ -323,10 +331,13 @@ def run_local(loaded: Loaded, new: NewTask) -> views.TaskAnswer:
     logs.configure(settings if is_asked else msgspec.structs.replace(settings, level="warning"))
     admitted = _admitted(loaded, new)
 
+    # What earlier processes have left is for a server to finish, not for whoever comes next with a task of their own.
+    ours = Only("direct", rfc3339(SystemClock().wall()))
+
     async def run() -> views.TaskAnswer:
         if (task := asyncio.current_task()) is not None:
             _on_stop(task.cancel, loaded)
-        async with running(loaded, with_http=False, source="direct") as symbiont:
+        async with running(loaded, with_http=False, only=ours) as symbiont:
             return await symbiont.service.run_task(admitted, wait_s=loaded.config.server.wait_s)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

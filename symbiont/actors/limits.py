@@ -53,7 +53,6 @@ class Limits:
         for limit in filter(None, map(_read, opened.records)):
             if self.book.serves(limit.worker) and limit.limit not in STOPPAGES:
                 self.book.close(limit)
-        await self.shorten()
 
     async def shorten(self) -> None:
         """A wall clock that was ahead for a moment must not keep a lane closed for good."""

@@ -78,9 +78,10 @@ class Submit(msgspec.Struct, Request[Submitted | Refused], frozen=True):
 
 
 class Take(msgspec.Struct, Request[Task | Refused | None], frozen=True):
-    """Lease the next task, a new attempt of it. None if nothing is due. `source` restricts."""
+    """Lease the next task, a new attempt of it. None if nothing is due. `source` and `since` (RFC 3339) restrict."""
 
     source: Source | None = None
+    since: str = ""
 
 
 class Get(msgspec.Struct, Request[Task | NoSuchTask], frozen=True):
@@ -222,8 +223,8 @@ class Queue(Actor):
         match request:
             case Submit(new):
                 return self._submit(new, from_)
-            case Take(source):
-                return self._take(source, from_)
+            case Take():
+                return self._take(request, from_)
             case Begin() | Complete() | Fail() | Postpone() | Stopped():
                 return self._in_turn(request.id, from_, partial(self._advance, request, from_))
             case Cancel(task_id) | Retry(task_id):
@@ -288,8 +289,8 @@ class Queue(Actor):
         self._write(None, task, from_, Submitted(task, position))
         return NO_REPLY
 
-    def _take(self, source: Source | None, from_: From) -> object:
-        task = self._backlog.next_ready(self._clock.wall(), source)
+    def _take(self, request: Take, from_: From) -> object:
+        task = self._backlog.next_ready(self._clock.wall(), request.source, request.since)
         if task is None:
             return None
         if task.id in self._changing:

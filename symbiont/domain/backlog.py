@@ -106,15 +106,23 @@ class Backlog:
             if not self._is_stale(entry):
                 self._push(self._tasks[entry.id], entry.version)
 
-    def next_ready(self, now: float, source: Source | None = None) -> Task | None:
-        """The task to run now, which stays where it is until it is `put` with another status. `source` restricts."""
+    def next_ready(self, now: float, source: Source | None = None, since: str = "") -> Task | None:
+        """The task to run now, which stays where it is until it is `put` with another status.
+
+        `source` restricts, and `since` to tasks created then or later (RFC 3339, to the second).
+        """
         self._make_ready(now)
         heaps = self._ready.values() if source is None else (self._ready[source],)
         for heap in heaps:
             while heap and self._is_stale(heap[0]):
                 heapq.heappop(heap)
-        first = min((heap[0] for heap in heaps if heap), default=None)
+        heads = [heap[0] for heap in heaps if heap]
+        firsts = heads if not since else [entry for heap in heaps for entry in heap if self._is_new(entry, since)]
+        first = min(firsts, default=None)
         return None if first is None else self._tasks[first.id]
+
+    def _is_new(self, entry: _Ready, since: str) -> bool:
+        return not self._is_stale(entry) and self._tasks[entry.id].created_at >= since
 
     def _is_stale(self, entry: _Ready | _Waiting) -> bool:
         return self._versions[entry.id] != entry.version

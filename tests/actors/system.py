@@ -97,6 +97,7 @@ class System:
         max_restarts: int,
         classifies: bool,
         source: Source | None,
+        since: str,
         clock: VirtualClock | None,
         journal: type[TracedJournal],
     ) -> None:
@@ -112,6 +113,7 @@ class System:
         self._random = random.Random(seed)
         self._max_restarts = max_restarts
         self._source: Source | None = source
+        self._since = since
         classifiers = frozenset({worker.name} if classifies else ())
         self.world = World(
             runtime=self.runtime,
@@ -136,6 +138,7 @@ class System:
         max_restarts: int = 100,
         classifies: bool = True,
         source: Source | None = None,
+        since: str = "",
         clock: VirtualClock | None = None,
         journal: type[TracedJournal] = TracedJournal,
     ) -> Self:
@@ -147,6 +150,7 @@ class System:
             max_restarts=max_restarts,
             classifies=classifies,
             source=source,
+            since=since,
             clock=clock,
             journal=journal,
         )
@@ -195,6 +199,7 @@ class System:
             policy=closure_policy(self.config),
             wake_jitter_s=limits.wake_jitter_s,
             source=self._source,
+            since=self._since,
         )
 
     # Time
