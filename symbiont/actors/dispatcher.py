@@ -231,9 +231,9 @@ class Dispatcher(Actor):
         self._serve_leases()
         while self._draining is None and len(self._runs) < sum(self._slots.values()):
             now = self._clock.wall()
-            source = "direct" if self._book.is_out_of_order(now) else self._source
-            is_closed = source == self._source and self._book.all_closed(now)
-            if is_closed or not await self._start_next(source):
+            is_out_of_order = self._book.is_out_of_order(now)
+            is_closed = self._book.all_closed(now) and not is_out_of_order
+            if is_closed or not await self._start_next("direct" if is_out_of_order else self._source):
                 break
         self._set_alarm()
 
