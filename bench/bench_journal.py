@@ -61,7 +61,10 @@ def measure(folder: Path, number: int) -> dict[str, float]:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(dir=sys.argv[1] if len(sys.argv) > 1 else None) as folder:
+    where = next(
+        (argument for argument in sys.argv[1:] if Path(argument).is_dir()), None
+    )  # the rest is for other scripts
+    with tempfile.TemporaryDirectory(dir=where) as folder:
         rounds = [measure(Path(folder), number) for number in range(ROUNDS)]
     print(f"{'':28}{'appends/s':>12}{'min':>10}{'max':>10}{'x bare':>9}")
     for name in rounds[0]:

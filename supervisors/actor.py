@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar, Final, Literal, final
 
-from supervisors.clock import Timer
+from supervisors.alarm import Alarm
 from supervisors.events import Unexpected
 from supervisors.exits import ExitReason, error_of
 from supervisors.inbox import DEFAULT_CAPACITY, Overflow
@@ -127,6 +127,9 @@ class Actor:
     mailbox_overflow: ClassVar[Overflow] = Overflow.REJECT
     """What becomes of one more."""
 
+    hibernate_after_s: ClassVar[float | None] = None
+    """After so long without a message, twice as long at most, it is as if a callback had returned `HIBERNATE`. None: never."""
+
     __slots__ = ("__weakref__", "me")
 
     me: Process
@@ -182,7 +185,7 @@ class Actor:
         """The address of whoever holds `name`; keep names, not processes."""
         return self.runtime.named(name)
 
-    def send_after(self, delay_s: float, message: object) -> Timer:
+    def send_after(self, delay_s: float, message: object) -> Alarm:
         """`message` arrives in `handle_info` after `delay_s`, unless cancelled; the timer ends with this life.
 
         What an actor arranges for itself is not subject to the bound of its mailbox.

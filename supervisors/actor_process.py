@@ -24,6 +24,7 @@ from supervisors.ref import CALL_TIMEOUT_S, UNANSWERED, From, Request
 from supervisors.scheduler import CLOCK_EVERY, QUEUE, STEP_ASIDE, TURN_MESSAGES, one_pass
 from supervisors.signals import CURRENT, DEAD, RUNNING, Exit, State
 from supervisors.start import Starting
+from supervisors.validation import check_patience
 from supervisors.worker import PASSED_ON, WAITING
 
 __all__ = ["ActorProcess"]
@@ -202,6 +203,7 @@ class ActorProcess(CallbackProcess):
         return WAITING
 
     async def stop(self, reason: ExitReason = NORMAL, timeout_s: float | None = None) -> None:
+        check_patience(timeout_s)
         if not self._is_awake and self._extras is None:
             self._is_awake = True
             self._stop(reason)

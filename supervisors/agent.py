@@ -17,13 +17,13 @@ from typing import Any, Final, Generic, TypeVar, final
 
 from supervisors.actor import NO_REPLY, Actor
 from supervisors.errors import NotStarted
-from supervisors.exits import CALLING_SELF, NOPROC, NORMAL, TIMEOUT, CallExit, ExitReason
+from supervisors.exits import NOPROC, NORMAL, ExitReason
 from supervisors.process import Process
 from supervisors.ref import CALL_TIMEOUT_S, Address, From, Request
 from supervisors.runtime import Runtime
 from supervisors.signals import current_process
+from supervisors.spawning import actor, spawn
 from supervisors.spec import ChildSpec, Restart
-from supervisors.start import actor, spawn
 
 __all__ = ["Agent", "AgentProcess"]
 
@@ -130,15 +130,7 @@ class Agent(Generic[S]):
 
         Raises `CallExit`: with `NoProc`, with `Timeout` (it goes on ending), or with another reason than the one asked for.
         """
-        process = self.address.target()
-        if not isinstance(process, Process):
-            raise CallExit(NOPROC, self.address.label, reason)
-        if process is current_process():
-            raise CallExit(CALLING_SELF, self.address.label, reason)
-        process.request_stop(reason)
-        ended = await process.ended(timeout_s)
-        if ended != reason:
-            raise CallExit(TIMEOUT if ended is None else ended, self.address.label, reason)
+        await self.address.stop(reason, timeout_s)
 
 
 F = TypeVar("F", bound=Callable[..., object])

@@ -10,17 +10,19 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import Coroutine
 from contextvars import copy_context
+from functools import partial
 from math import inf
 from types import CoroutineType
 from typing import Any, Final, cast
 
 from supervisors.actor import HIBERNATE, IGNORE, NO_REPLY, Actor, After, Continue, Fail, Reply, Stop
+from supervisors.clock import Timer
 from supervisors.debug import In, NoReply, Out
-from supervisors.events import Unexpected
+from supervisors.events import Crashed, Unexpected
 from supervisors.exits import NORMAL, SHUTDOWN, Custom, ExitReason, Killed, error_of, is_abnormal, reason_of
 from supervisors.extras import NOBODY, Extras, TimeUp
 from supervisors.inbox import NOWHERE, Item, Kind, MailProcess, Overflow
-from supervisors.obituary import terminated
+from supervisors.obituary import crashed, terminated
 from supervisors.process import Process
 from supervisors.ref import From
 from supervisors.runtime import Runtime
@@ -41,6 +43,7 @@ class CallbackProcess(MailProcess):
         "_doomed",
         "_extras",
         "_final_reply",
+        "_idle_watch",
         "_is_busy",
         "_item",
         "_next",
@@ -65,6 +68,7 @@ class CallbackProcess(MailProcess):
         self._is_busy = False
         self._doomed: ExitReason | None = None
         self._worker: Worker | None = None
+        self._idle_watch: Timer | None = None
         self._extras: Extras | None = None
         self._starting: Starting | None = None
         self._final_reply: tuple[From, object] | None = None
@@ -77,6 +81,17 @@ class CallbackProcess(MailProcess):
     @property
     def overflow(self) -> Overflow:
         return self.instance.mailbox_overflow
+
+    # For those who look on
+
+    @property
+    def under_way(self) -> Item | None:
+        """What a callback that waits is for."""
+        return self._item if self._is_busy else None
+
+    @property
+    def is_suspended(self) -> bool:
+        return self._extras is not None and self._extras.is_suspended
 
     @abstractmethod
     def _come_to_rest(self) -> None:
@@ -171,6 +186,7 @@ class CallbackProcess(MailProcess):
         if self._worker is None:
             loop = self.runtime.loop
             self._worker = Worker(loop, self.context, self.label, self._job_ended, self._worker_lost)
+            self._watch_for_idleness()
         self._is_busy = True
         self._item = item
         scheduler = self._scheduler
@@ -189,6 +205,7 @@ class CallbackProcess(MailProcess):
             self.since_s = self._scheduler.now()
             return WAITING
         self._is_busy = False
+        self._item = None
         if self._doomed is not None:
             self.die(self._doomed)
         return result
@@ -263,6 +280,9 @@ class CallbackProcess(MailProcess):
             debugger = self._extras.debugger if self._extras is not None else None
             self.runtime.report(terminated(self.label, self.instance, reason, item, debugger))
 
+    def _obituary(self, reason: ExitReason) -> Crashed:
+        return crashed(self, reason, runs=type(self.instance).__qualname__, reductions=self.reductions)
+
     def _is_crash(self, reason: ExitReason) -> bool:
         return self._doomed is None and super()._is_crash(reason)
 
@@ -285,8 +305,23 @@ class CallbackProcess(MailProcess):
 
     def _retire_worker(self) -> None:
         worker, self._worker = self._worker, None
+        watch, self._idle_watch = self._idle_watch, None
+        if watch is not None:
+            watch.cancel()
         if worker is not None:
             worker.retire()
+
+    def _watch_for_idleness(self) -> None:
+        """OTP `hibernate_after`, at no cost for a message: look now and then whether there was one."""
+        after_s = self.instance.hibernate_after_s
+        if after_s is not None:
+            self._idle_watch = self.runtime.call_later(after_s, partial(self._retire_if_idle, self.reductions))
+
+    def _retire_if_idle(self, reductions: int) -> None:
+        if self._is_busy or self._is_awake or self.reductions != reductions:
+            self._watch_for_idleness()
+        else:
+            self._retire_worker()
 
     # Starting
 

@@ -14,7 +14,7 @@ __all__ = ["Clock", "LoopClock", "Timer"]
 class Timer(Protocol):
     """Something armed that can be disarmed; disarming twice or too late is harmless."""
 
-    def cancel(self) -> None: ...
+    def cancel(self) -> object: ...
 
 
 class Clock(Protocol):

@@ -6,6 +6,7 @@ Deviation: OTP shows the state and the last message unless `format_status` hides
 `format_status` of the actor shows more, so that no secret travels by default.
 """
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +14,8 @@ from typing import assert_never
 
 import structlog
 
-from supervisors.exits import LONGEST_TEXT, Error, ExitReason, bounded_text
+from supervisors.exits import Error, ExitReason
+from supervisors.texts import LONGEST_TEXT, bounded_text, one_line
 
 __all__ = [
     "ChildTerminated",
@@ -26,6 +28,7 @@ __all__ = [
     "Traced",
     "Unexpected",
     "log_event",
+    "text_of",
 ]
 
 
@@ -56,7 +59,11 @@ class Terminated:
 
 @dataclass(frozen=True, slots=True)
 class Crashed:
-    """A process ended abnormally (OTP: the report of `proc_lib`): who it was, who started it, what it left behind."""
+    """A process ended abnormally (OTP: the report of `proc_lib`): who it was, who started it, what it left behind.
+
+    `ancestors` are its parent, the parent of that, and so on; `neighbours` those of its links that do not trap exits, which it is
+    about to take along. `reductions` are those before its last turn.
+    """
 
     process: str
     reason: ExitReason
@@ -70,6 +77,7 @@ class Crashed:
     reductions: int = 0
     ancestors: tuple[str, ...] = ()
     links: tuple[str, ...] = ()
+    neighbours: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +89,21 @@ class ChildTerminated:
     child: str
     reason: ExitReason | str
     restart: str
+    nb_children: int | None = None
+    """Of a dynamic supervisor that stopped: so many ended alike, and this is the report of all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A supervisor started a child: its `incarnation`th life under this name."""
+    """A supervisor started a child: its `incarnation`th life under this name.
+
+    A start that somebody asked for is written at level debug, that of a tree and of a restart at info, as in OTP.
+    """
 
     supervisor: str
     child: str
     incarnation: int
+    on_request: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,41 +131,45 @@ _log = structlog.get_logger("supervisors")
 
 def log_event(event: Event) -> None:
     """The default reporter: one structlog event each."""
+    fields = _fields(event)
     match event:
         case Terminated():
-            _log.error("actor_terminated", **_said(event), **_reason(event.reason))
+            _log.error("actor_terminated", **fields)
         case Crashed():
-            _log.error("process_crashed", **_said(event), **_reason(event.reason))
-        case ChildTerminated(supervisor, context, child, reason, restart):
-            text = bounded_text(reason.__str__)
-            _log.error(
-                "supervisor_report",
-                supervisor=supervisor,
-                context=context.value,
-                child=child,
-                reason=text,
-                restart=restart,
-            )
-        case Progress(supervisor, child, incarnation):
-            _log.info("child_started", supervisor=supervisor, child=child, incarnation=incarnation)
-        case Unexpected(process, message):
-            _log.warning("unexpected_message", process=process, message=message)
-        case Traced(process, what, subject):
-            _log.info("traced", process=process, what=what, subject=subject)
+            _log.error("process_crashed", **fields)
+        case ChildTerminated():
+            _log.error("supervisor_report", **fields)
+        case Progress() if event.on_request:
+            _log.debug("child_started", **fields)
+        case Progress():
+            _log.info("child_started", **fields)
+        case Unexpected():
+            _log.warning("unexpected_message", **fields)
+        case Traced():
+            _log.info("traced", **fields)
         case _:
             assert_never(event)
 
 
-def _said(event: Terminated | Crashed) -> dict[str, object]:
-    """What there is to say: empty fields are left out."""
-    fields: dict[str, object] = {name: getattr(event, name) for name in event.__slots__ if name != "reason"}
-    if isinstance(event, Crashed):
-        fields["uptime_s"] = round(event.uptime_s, 3)
-    return {name: value for name, value in fields.items() if value or value == 0}
+def text_of(event: Event, *, longest: int = LONGEST_TEXT) -> str:
+    """An event as one line, of no more than `longest` characters (OTP `format_log/2`, `single_line`, `chars_limit`)."""
+    fields = " ".join(f"{name}={one_line(str(value))}" for name, value in _fields(event).items())
+    return bounded_text(f"{type(event).__name__} {fields}".__str__, longest)
 
 
-def _reason(reason: ExitReason) -> dict[str, str]:
-    fields = {"reason": str(reason)}
+def _fields(event: Event) -> dict[str, object]:
+    """What there is to say: empty fields are left out, reasons are texts, and a stack is added to those that have one."""
+    said: dict[str, object] = {field.name: getattr(event, field.name) for field in dataclasses.fields(event)}
+    reason = said.pop("reason", None)
+    said = {name: _plain(value) for name, value in said.items() if value or (value == 0 and value is not False)}
+    if reason is not None:
+        said["reason"] = bounded_text(reason.__str__)
     if isinstance(reason, Error) and reason.where:
-        fields["stack"] = reason.stack()[-LONGEST_TEXT:]
-    return fields
+        said["stack"] = reason.stack()[-LONGEST_TEXT:]
+    return said
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Context):
+        return value.value
+    return round(value, 3) if isinstance(value, float) else value

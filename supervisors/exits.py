@@ -5,11 +5,13 @@ bounded and cannot raise, whatever an exception or a term makes of `__str__`.
 What a reason means for a restart is one function, `is_abnormal`; nobody parses texts.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from traceback import FrameSummary, StackSummary
 from types import TracebackType
 from typing import Final, cast, final
+
+from supervisors.texts import bounded_text, brief
 
 __all__ = [
     "CALLING_SELF",
@@ -34,17 +36,6 @@ __all__ = [
     "reason_of",
 ]
 
-LONGEST_TEXT: Final = 2_000
-
-
-def bounded_text(render: Callable[[], str]) -> str:
-    """What `render` returns, cut to a readable length; its failure is part of the text instead of a second crash."""
-    try:
-        text = render()
-    except Exception as broken:  # noqa: BLE001 -- anything may happen in somebody's __str__ or __repr__
-        return f"no text: rendering it raised {type(broken).__name__}"
-    return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"
-
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -60,7 +51,7 @@ class Shutdown:
     term: object = None
 
     def __str__(self) -> str:
-        return bounded_text(self.__repr__)
+        return brief(self)
 
 
 @final
@@ -106,7 +97,7 @@ class Custom:
     term: object
 
     def __str__(self) -> str:
-        return bounded_text(self.__repr__)
+        return brief(self)
 
 
 ExitReason = Normal | Shutdown | Killed | NoProc | Timeout | Error | Custom
@@ -128,7 +119,7 @@ def error_of(exception: BaseException) -> Error:
     """
     where = _positions(exception.__traceback__)
     exception.__traceback__ = None
-    if exception.__cause__ or exception.__context__ or isinstance(exception, BaseExceptionGroup):
+    if not _is_alone(exception):
         for each in _family(exception):
             each.__traceback__ = None
     return Error(exception, where)
@@ -148,6 +139,10 @@ def reason_of(exception: BaseException) -> ExitReason:
         exception.__traceback__ = None
         return exception.reason
     return error_of(exception)
+
+
+def _is_alone(exception: BaseException) -> bool:
+    return exception.__cause__ is None is exception.__context__ and not isinstance(exception, BaseExceptionGroup)
 
 
 def _family(exception: BaseException) -> Iterator[BaseException]:

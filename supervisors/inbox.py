@@ -82,7 +82,6 @@ class MailProcess(Process):
     __slots__ = (
         "_arriving",
         "_is_awake",
-        "_label",
         "_leaving",
         "_peak",
         "_refused",
@@ -102,7 +101,6 @@ class MailProcess(Process):
     def overflow(self) -> Overflow: ...
 
     def __init__(self, runtime: Runtime, *, name: str | None, label: str, parent: Process | None) -> None:
-        self._label = label
         self._arriving: list[Item] = []
         self._leaving: list[Item] = _EMPTY  # reversed: the oldest is last, so taking it is a pop
         self._room = 0  # `_arriving` may grow to this without a closer look
@@ -112,11 +110,7 @@ class MailProcess(Process):
         self._scheduler = runtime.scheduler
         self.busy_s = 0.0
         self.context = NOWHERE
-        super().__init__(runtime, name=name, parent=parent)
-
-    @property
-    def label(self) -> str:
-        return self.name or self._label
+        super().__init__(runtime, name=name, label=label, parent=parent)
 
     def wake(self) -> None:
         """Something has arrived, and `_is_awake` was False."""

@@ -5,7 +5,7 @@ from traceback import FrameSummary, StackSummary
 
 import structlog
 
-from supervisors.exits import LONGEST_TEXT
+from supervisors.texts import LONGEST_TEXT
 
 __all__ = ["LoopBlocked", "LoopEvent", "LoopFree", "LoopLag", "log_loop_event"]
 

@@ -22,11 +22,12 @@ from zlib import crc32
 from supervisors.admin import ChildInfo, CountChildren, Counts, RestartChild, TerminateChild, WhichChildren
 from supervisors.errors import BadSpec, SupervisorsError
 from supervisors.exits import NOPROC, CallExit
+from supervisors.flags import AutoShutdown, Flags
 from supervisors.process import Process
 from supervisors.ref import Address
 from supervisors.runtime import Runtime
-from supervisors.spec import ChildSpec, ChildType, Flags, Restart, Start
-from supervisors.start import actor
+from supervisors.spawning import actor
+from supervisors.spec import ChildSpec, ChildType, Restart, Start, Started
 from supervisors.supervisor import Supervisor
 
 __all__ = ["PartitionKey", "PartitionSupervisor", "Partitions", "UnknownPartitions", "partition_of"]
@@ -84,13 +85,11 @@ class _PartitionStart:
     def __init__(self, start: Start, slots: _Slots, index: int) -> None:
         self._start, self._slots, self._index = start, slots, index
 
-    def __call__(self, runtime: Runtime, parent: Process) -> Awaitable[Process | None]:
-        return self._begin(runtime, parent)
-
-    async def _begin(self, runtime: Runtime, parent: Process) -> Process | None:
-        process = await self._start(runtime, parent)
-        self._slots.processes[self._index] = process
-        return process
+    async def __call__(self, runtime: Runtime, parent: Process) -> Process | Started | None:
+        outcome = self._start(runtime, parent)
+        started = await outcome if isinstance(outcome, Awaitable) else outcome
+        self._slots.processes[self._index] = started.process if isinstance(started, Started) else started
+        return started
 
 
 class PartitionSupervisor(Supervisor):
@@ -243,7 +242,6 @@ def _made(child: object, index: int) -> ChildSpec:
 
 def _refuse_auto_shutdown(flags: Flags | None) -> None:
     """A partition that ends by itself must not take the others along: keys would lead nowhere."""
-    auto_shutdown = str(getattr(flags, "auto_shutdown", "never"))
-    if auto_shutdown != "never":
-        text = f"expected auto_shutdown of a partition supervisor to be never, got: {auto_shutdown}"
+    if flags is not None and flags.auto_shutdown is not AutoShutdown.NEVER:
+        text = f"expected auto_shutdown of a partition supervisor to be never, got: {flags.auto_shutdown}"
         raise BadSpec("invalid_auto_shutdown", text)

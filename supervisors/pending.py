@@ -1,7 +1,8 @@
 """Calls whose answers are fetched later, and calls of many (OTP `gen_server:send_request/2`, `multi_call/2`, `abcast/2`).
 
 A `Pending` is a request on its way. `wait` may be repeated after a time-out; `receive` gives the request up with its time-out, and a
-later reply is dropped. A `RequestIds` holds many under labels and answers them as they come. Replies never pass through a mailbox.
+later reply is dropped. A `RequestIds` holds many under labels: `next` waits for one of them, `receive` gives all up with its
+time-out, `check` only looks. Replies never pass through a mailbox.
 Deviation: `multi_call` and `abcast` are local, for there are no nodes.
 """
 
@@ -13,6 +14,7 @@ from supervisors.errors import MailboxFull
 from supervisors.exits import NOPROC, TIMEOUT, CallExit
 from supervisors.ref import CALL_TIMEOUT_S, Address, Request
 from supervisors.runtime import Runtime
+from supervisors.scheduler import one_pass
 
 __all__ = ["Pending", "RequestIds", "abcast", "multi_call", "send_request"]
 
@@ -46,12 +48,13 @@ class Pending(Generic[R]):
         try:
             return await self.wait(timeout_s)
         finally:
-            if not self._future.done():
-                self.abandon()
+            self.abandon()
 
     def abandon(self) -> None:
-        """Want no answer any more."""
-        self._future.cancel()
+        """Want no answer any more: who waits all the same, now or later, is told `Timeout`."""
+        if not self._future.done():
+            self._future.set_exception(CallExit(TIMEOUT, self.label, self._request))
+            self._future.exception()  # whoever never asks for it shall not hear asyncio complain
 
     @property
     def future(self) -> "asyncio.Future[R]":
@@ -93,19 +96,11 @@ class RequestIds(Generic[R, L]):
     def send(self, address: Address, request: Request[R], label: L) -> None:
         self.add(send_request(self._runtime, address, request), label)
 
-    async def next(
-        self, timeout_s: float | None = None, *, delete: bool = True
-    ) -> tuple[L, R | CallExit | MailboxFull] | None:
-        """The first answer there is, with its label; None when no request is left. Raises `TimeoutError`.
-
-        `delete=False` keeps the answered request, as OTP's flag does; the same answer then comes again.
-        """
-        if not self._pending:
+    def check(self, *, delete: bool = True) -> tuple[L, R | CallExit | MailboxFull] | None:
+        """An answer that is there, with its label, or None. `delete=False` keeps the answered request: it will come again."""
+        answered = next((pending for pending in self._pending if pending.check()), None)
+        if answered is None:
             return None
-        futures = tuple(pending.future for pending in self._pending)
-        if not any(future.done() for future in futures) and not await _settled(futures, timeout_s, self._runtime):
-            raise TimeoutError(f"expected an answer within {timeout_s} s, got: none of {len(futures)}")
-        answered = next(pending for pending in self._pending if pending.check())
         label = self._pending[answered]
         if delete:
             del self._pending[answered]
@@ -113,6 +108,32 @@ class RequestIds(Generic[R, L]):
             return label, answered.future.result()
         except (CallExit, MailboxFull) as failed:
             return label, failed
+
+    async def next(
+        self, timeout_s: float | None = None, *, until_s: float | None = None, delete: bool = True
+    ) -> tuple[L, R | CallExit | MailboxFull] | None:
+        """The first answer there is, as `check`; None when no request is left. Raises `TimeoutError`, and all may be waited for again.
+
+        `until_s` is a moment of the runtime's clock (OTP `{abs, T}`): one limit for many waits.
+        """
+        if not self._pending:
+            return None
+        if until_s is not None:
+            timeout_s = max(0.0, until_s - self._runtime.clock.monotonic())
+        futures = tuple(pending.future for pending in self._pending)
+        if not any(future.done() for future in futures) and not await _settled(futures, timeout_s, self._runtime):
+            raise TimeoutError(f"expected an answer in time, got: none of {len(futures)}")
+        return self.check(delete=delete)
+
+    async def receive(
+        self, timeout_s: float | None = None, *, until_s: float | None = None, delete: bool = True
+    ) -> tuple[L, R | CallExit | MailboxFull] | None:
+        """The same, but when the time is up all requests are given up (OTP `receive_response/3`)."""
+        try:
+            return await self.next(timeout_s, until_s=until_s, delete=delete)
+        except TimeoutError:
+            self.abandon()
+            raise
 
     def abandon(self) -> None:
         """Want none of the answers any more."""
@@ -145,7 +166,19 @@ def abcast(addresses: Iterable[Address], message: object) -> None:
 async def _settled(
     futures: "tuple[asyncio.Future[R], ...]", timeout_s: float | None, runtime: Runtime, *, all_of_them: bool = False
 ) -> bool:
-    """Wait until one (or all) of `futures` is done, on the runtime's clock; False if the time was up first."""
+    """Wait until one (or all) of `futures` is done, on the runtime's clock; False if the time was up first.
+
+    No time at all is one pass of the loop: who can answer at once does.
+    """
+    if timeout_s is not None and timeout_s <= 0:
+        await one_pass()
+        return (all if all_of_them else any)(future.done() for future in futures)
+    return await _settled_in_time(futures, timeout_s, runtime, all_of_them=all_of_them)
+
+
+async def _settled_in_time(
+    futures: "tuple[asyncio.Future[R], ...]", timeout_s: float | None, runtime: Runtime, *, all_of_them: bool
+) -> bool:
     left = {future for future in futures if not future.done()}
     settled: asyncio.Future[bool] = runtime.loop.create_future()
 

@@ -15,8 +15,7 @@ from collections.abc import Callable
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from supervisors.alarm import Alarms
-from supervisors.clock import Timer
+from supervisors.alarm import Alarm, Alarms
 from supervisors.errors import NotStarted
 from supervisors.events import Crashed
 from supervisors.exits import (
@@ -35,6 +34,7 @@ from supervisors.exits import (
 from supervisors.ref import CALL_TIMEOUT_S, UNANSWERED, From, Request
 from supervisors.relations import Related
 from supervisors.signals import CURRENT, DEAD, Deadlock, Down, Exit, Monitor, State, current_process
+from supervisors.validation import check_patience
 
 if TYPE_CHECKING:
     from supervisors.runtime import Runtime
@@ -56,6 +56,7 @@ class Process(Related):
         "_at_death",
         "_at_release",
         "_callers",
+        "_label",
         "exit_reason",
         "incarnation",
         "name",
@@ -67,8 +68,9 @@ class Process(Related):
         "waits_for",
     )
 
-    def __init__(self, runtime: "Runtime", *, name: str | None, parent: "Process | None") -> None:
+    def __init__(self, runtime: "Runtime", *, name: str | None, label: str, parent: "Process | None") -> None:
         super().__init__()
+        self._label = label
         self.runtime = runtime
         self.pid = runtime.next_pid()
         self.name = name
@@ -93,12 +95,16 @@ class Process(Related):
     def target(self) -> "Process | None":
         return None if self.state is DEAD else self
 
-    # What a subclass provides
-
     @property
-    @abstractmethod
     def label(self) -> str:
-        """The name, or what the process runs."""
+        """For people: the name, or what the process said of itself, or what it runs."""
+        return self.name or self._label
+
+    def set_label(self, label: str) -> None:
+        """Say what this nameless process is for, in reports and snapshots (OTP `proc_lib:set_label/1`). A name goes before it."""
+        self._label = label
+
+    # What a subclass provides
 
     @abstractmethod
     def take_call(self, from_: From) -> None:
@@ -190,11 +196,15 @@ class Process(Related):
 
     # Messages to itself, later
 
-    def send_after(self, delay_s: float, message: object) -> Timer:
+    def send_after(self, delay_s: float, message: object) -> Alarm:
         """`message` arrives as a signal after `delay_s`, unless it is cancelled or the process ends before."""
+        return self.send_at(self.runtime.clock.monotonic() + delay_s, message)
+
+    def send_at(self, when_s: float, message: object) -> Alarm:
+        """The same at a moment of the runtime's clock (OTP `erlang:send_after/4` with `{abs, true}`); a past one comes at once."""
         if self._alarms is None:
-            self._alarms = Alarms(self.post_signal)
-        return self._alarms.set(self.runtime.clock, delay_s, message)
+            self._alarms = Alarms(self.runtime.clock, self.post_signal)
+        return self._alarms.set(when_s, message)
 
     # The end, for those who wait for it
 
@@ -236,8 +246,10 @@ class Process(Related):
     async def stop(self, reason: ExitReason = NORMAL, timeout_s: float | None = None) -> None:
         """End in order with `reason` and wait for it (OTP `gen_server:stop/3`).
 
-        Raises `CallExit`: `NoProc` if it was dead, `CallingSelf`, `Timeout` (it goes on ending), or another reason it ended for.
+        Raises `CallExit`: `NoProc` if it was dead, `CallingSelf`, `Timeout` (it goes on ending), or another reason it ended for;
+        `ValueError` for what is no time, and then nothing happens.
         """
+        check_patience(timeout_s)
         if self.state is DEAD:
             raise CallExit(NOPROC, self.label, reason)
         if CURRENT.get() is self and self.is_running_here():

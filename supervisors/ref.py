@@ -17,7 +17,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, final
 
 from supervisors.deadlines import Deadline
-from supervisors.exits import NOPROC, TIMEOUT, CallExit, ExitReason
+from supervisors.exits import NOPROC, NORMAL, TIMEOUT, CallExit, ExitReason
 
 if TYPE_CHECKING:
     from supervisors.process import Process
@@ -156,6 +156,16 @@ class Address(ABC):
         target = self.target()
         if target is not None:
             target.exit(reason)
+
+    async def stop(self, reason: ExitReason = NORMAL, timeout_s: float | None = None) -> None:
+        """End whoever is there in order, with `reason`, and wait for it (OTP `gen_server:stop/3`); see `Process.stop`.
+
+        Raises `CallExit` with `NoProc` if nobody is there.
+        """
+        target = self.target()
+        if target is None:
+            raise CallExit(NOPROC, self.label, reason)
+        await target.stop(reason, timeout_s)
 
 
 async def _nobody(label: str, request: Request[R]) -> R:

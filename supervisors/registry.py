@@ -37,8 +37,8 @@ from supervisors.registry_process import (
 from supervisors.registry_table import AlreadyRegistered, Entry, Keys, NotRegistered, NotUnique, Table
 from supervisors.runtime import Runtime
 from supervisors.signals import current_process
+from supervisors.spawning import actor
 from supervisors.spec import ChildSpec, Restart
-from supervisors.start import actor
 
 __all__ = [
     "AlreadyRegistered",

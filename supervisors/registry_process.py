@@ -9,7 +9,7 @@ from supervisors.actor import Actor
 from supervisors.errors import SupervisorsError
 from supervisors.process import Process
 from supervisors.registry_lock import Locks
-from supervisors.registry_table import Entry, Keys, Table, when_released
+from supervisors.registry_table import Entry, Keys, Table
 from supervisors.runtime import Runtime
 from supervisors.signals import Exit
 
@@ -63,7 +63,7 @@ class RegistryProcess(Actor):
 
     def init(self) -> None:
         _RUNNING[self.me] = ref(self)
-        when_released(self.me, self._close)
+        self.me.on_release(self._close)
 
     def handle_info(self, message: object) -> object:
         """The ends of linked owners arrive here; their entries are gone already."""

@@ -23,7 +23,6 @@ __all__ = [
     "Reaper",
     "Table",
     "watch",
-    "when_released",
 ]
 
 K = TypeVar("K", bound=Hashable)
@@ -174,15 +173,10 @@ def watch(owner: Process, reaper: Reaper) -> None:
     reapers = _WATCHED.get(owner)
     if reapers is None:
         reapers = _WATCHED[owner] = WeakSet()
-        when_released(owner, lambda: _reap(owner))
+        owner.on_release(lambda: _reap(owner))
     reapers.add(reaper)
 
 
 def _reap(owner: Process) -> None:
     for reaper in list(_WATCHED.pop(owner, ())):
         reaper.reap(owner)
-
-
-def when_released(process: Process, callback: Callable[[], object]) -> None:
-    """Call `callback` when `process` leaves the process table; what it had registered is to be gone before others hear of it."""
-    process.on_death(lambda _reason: callback())

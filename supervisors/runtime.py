@@ -9,6 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from contextvars import copy_context
 from itertools import count
+from typing import Final
 
 from supervisors.clock import Clock, LoopClock, Timer
 from supervisors.deadlines import Deadlines
@@ -20,6 +21,8 @@ from supervisors.ref import Address
 from supervisors.scheduler import Scheduler
 
 __all__ = ["Named", "Runtime"]
+
+MOST_LAST_EXITS: Final = 256
 
 
 class Named(Address):
@@ -53,6 +56,8 @@ class Runtime:
         self.zombies: dict[int, Process] = {}
         self.deadlines = Deadlines(self.clock)
         self.reports_lost = 0
+        self.last_exits: dict[str, tuple[ExitReason, int, float]] = {}
+        """Of each of the `MOST_LAST_EXITS` names that were free last: why, the incarnation, and when (on `clock`)."""
         self._context = copy_context()
         self._reporter = reporter
         self._names: dict[str, Process] = {}
@@ -83,6 +88,15 @@ class Runtime:
         self.processes.pop(process.pid, None)
         if process.name is not None and self._names.get(process.name) is process:
             del self._names[process.name]
+            self._remember(process, process.name)
+
+    def _remember(self, process: Process, name: str) -> None:
+        reason, last = process.exit_reason, self.last_exits
+        if reason is not None:
+            last.pop(name, None)  # so that the longest ago is the first
+            last[name] = (reason, process.incarnation, self.clock.monotonic())
+            if len(last) > MOST_LAST_EXITS:
+                del last[next(iter(last))]
 
     def whereis(self, name: str) -> Process | None:
         """The living process registered under `name`."""

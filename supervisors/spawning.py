@@ -1,4 +1,4 @@
-"""Bringing an actor up: alone (`spawn`), or as the child of a supervisor (`actor`)."""
+"""Bringing an actor up: alone (`spawn`), watched (`spawn_monitor`), or as the child of a supervisor (`actor`)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from supervisors.actor import Actor
 from supervisors.actor_process import ActorProcess
 from supervisors.errors import NotStarted
-from supervisors.exits import error_of
+from supervisors.exits import NOPROC, error_of
 from supervisors.process import Process
 from supervisors.runtime import Runtime
+from supervisors.signals import DEAD, Monitor
 
-__all__ = ["ActorStart", "actor", "spawn"]
+__all__ = ["ActorStart", "actor", "spawn", "spawn_monitor"]
 
 
 async def spawn(
@@ -27,6 +28,32 @@ async def spawn(
     """
     process = ActorProcess(runtime, instance, name, parent)
     return process if await process.start(within_s) else None
+
+
+async def spawn_monitor(
+    runtime: Runtime,
+    instance: Actor,
+    *,
+    watcher: Process,
+    name: str | None = None,
+    parent: Process | None = None,
+    within_s: float | None = None,
+) -> tuple[ActorProcess, Monitor] | None:
+    """The same, watched by `watcher` from before its first step (OTP `gen_server:start_monitor`).
+
+    Whoever came up brings a `Down`, however soon it ends; a start that failed brings none.
+    """
+    if watcher.state is DEAD:
+        raise NotStarted(name or type(instance).__name__, NOPROC)
+    process = ActorProcess(runtime, instance, name, parent)
+    monitor = watcher.monitor(process)
+    is_up = False
+    try:
+        is_up = await process.start(within_s)
+    finally:
+        if not is_up:
+            watcher.demonitor(monitor)
+    return (process, monitor) if is_up else None
 
 
 @dataclass(frozen=True, slots=True)

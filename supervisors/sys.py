@@ -16,11 +16,12 @@ from supervisors.actor_process import ActorProcess
 from supervisors.debug import DONE, LOG_SIZE, DebugEvent, DebugFunction, Debugger, In, NoReply, Out, Statistics
 from supervisors.errors import CallbackFailed
 from supervisors.events import Traced
-from supervisors.exits import NOPROC, CallExit, ExitReason, bounded_text, error_of
+from supervisors.exits import NOPROC, CallExit, ExitReason, error_of
 from supervisors.inbox import Kind
 from supervisors.obituary import formatted
 from supervisors.ref import CALL_TIMEOUT_S, Address, From
 from supervisors.signals import current_process
+from supervisors.texts import brief
 
 if TYPE_CHECKING:
     from supervisors.process import Process
@@ -302,7 +303,7 @@ async def get_log(address: Address, *, timeout_s: float | None = CALL_TIMEOUT_S)
     """What `log` has kept, oldest first, as text."""
 
     def read(_actor: ActorProcess, debugger: Debugger) -> tuple[str, ...]:
-        return tuple(bounded_text(event.__repr__) for event in debugger.recent)
+        return tuple(brief(event) for event in debugger.recent)
 
     return await _with_debugger(address, read, timeout_s)
 

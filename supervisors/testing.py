@@ -1,106 +1,66 @@
-"""For tests of actors: virtual time, and waiting for what is to happen instead of sleeping.
+"""For tests of actors: everything in one place.
 
-`VirtualClock` stands still until `advance` is awaited; then every timer due on the way fires at its exact moment, and between
-two moments everything that can run, runs. So hours pass in microseconds and always in the same order, on any event loop.
-Does not: make real input and output virtual. A test that uses sockets or threads uses real time.
+Virtual time and waiting are in `virtual_time`, an actor that looks on in `probe`, runs under many interleavings in `exploration`.
 """
 
-import asyncio
-import heapq
-from collections.abc import Callable
-from itertools import count
 from typing import Final
 
-from supervisors.clock import Timer
 from supervisors.events import Event
+from supervisors.exits import KILLED
+from supervisors.exploration import ScheduleFailed, World, explore
+from supervisors.probe import Probe, Received
 from supervisors.process import Process
 from supervisors.runtime import Runtime
+from supervisors.signals import RUNNING
+from supervisors.virtual_time import VirtualClock, eventually, settle
 
-__all__ = ["Recorder", "VirtualClock", "restarted", "settle"]
+__all__ = [
+    "Probe",
+    "Received",
+    "Recorder",
+    "ScheduleFailed",
+    "VirtualClock",
+    "World",
+    "eventually",
+    "explore",
+    "kill",
+    "kill_and_await_restart",
+    "restarted",
+    "settle",
+]
 
-_QUIET_PASSES: Final = 25
-_SPARSE: Final = 64
-
-
-class _Armed:
-    """A timer. Cancelled, it lets go of its callback at once, though its place in the heap remains for a while."""
-
-    __slots__ = ("callback",)
-
-    def __init__(self, callback: Callable[[], object]) -> None:
-        self.callback: Callable[[], object] | None = callback
-
-    @property
-    def cancelled(self) -> bool:
-        return self.callback is None
-
-    def cancel(self) -> None:
-        self.callback = None
+PATIENCE_S: Final = 5.0
 
 
-class VirtualClock:
-    """A `Clock` that moves only when told. `wall()` follows, from `epoch_s`, for code that shows times."""
-
-    def __init__(self, epoch_s: float = 1_800_000_000.0) -> None:
-        self._now_s = 0.0
-        self._epoch_s = epoch_s
-        self._heap: list[tuple[float, int, _Armed]] = []
-        self._order = count()
-        self._full = _SPARSE
-
-    def monotonic(self) -> float:
-        return self._now_s
-
-    def wall(self) -> float:
-        return self._epoch_s + self._now_s
-
-    def call_at(self, when_s: float, callback: Callable[[], object]) -> Timer:
-        armed = _Armed(callback)
-        if len(self._heap) > self._full:
-            self._forget_cancelled()
-        heapq.heappush(self._heap, (when_s, next(self._order), armed))
-        return armed
-
-    def _forget_cancelled(self) -> None:
-        self._heap = [entry for entry in self._heap if not entry[2].cancelled]
-        heapq.heapify(self._heap)
-        self._full = 2 * len(self._heap) + _SPARSE
-
-    @property
-    def pending(self) -> int:
-        """Timers armed and not cancelled."""
-        return sum(not armed.cancelled for _, _, armed in self._heap)
-
-    async def advance(self, seconds: float) -> None:
-        """Let `seconds` pass."""
-        end_s = self._now_s + seconds
-        await settle()
-        while self._heap and self._heap[0][0] <= end_s:
-            when_s, _, armed = heapq.heappop(self._heap)
-            if armed.callback is not None:
-                self._now_s = max(self._now_s, when_s)
-                armed.callback()
-                await settle()
-        self._now_s = end_s
-        await settle()
+def kill(runtime: Runtime, name: str) -> Process:
+    """Send whoever holds `name` the signal that cannot be trapped; answers the process. Raises `LookupError` if nobody does."""
+    process = runtime.whereis(name)
+    if process is None:
+        raise LookupError(f"expected a process named {name}, there is none")
+    process.exit(KILLED)
+    return process
 
 
-async def settle() -> None:
-    """Let everything that can run without time passing, run."""
-    for _ in range(_QUIET_PASSES):
-        await asyncio.sleep(0)
+async def kill_and_await_restart(runtime: Runtime, name: str, within_s: float = PATIENCE_S) -> Process:
+    """Kill whoever holds `name` and wait until its successor is up. On virtual time, time passes as needed."""
+    return await restarted(runtime, kill(runtime, name), within_s)
 
 
-async def restarted(runtime: Runtime, old: Process, within_s: float = 5.0) -> Process:
+async def restarted(runtime: Runtime, old: Process, within_s: float = PATIENCE_S) -> Process:
     """The successor of `old` under its name, once it is up. Raises `TimeoutError`."""
     name = old.name or ""
-    await old.ended(within_s)
-    if not await runtime.await_name(name, within_s):
-        raise TimeoutError(f"{name} was not restarted within {within_s} s")
-    successor = runtime.whereis(name)
-    if successor is None or successor is old:
+
+    def successor() -> Process | None:
+        holder = runtime.whereis(name)
+        return holder if holder is not None and holder is not old and holder.state is RUNNING else None
+
+    try:
+        found = await eventually(successor, within_s, clock=runtime.clock)
+    except AssertionError:
+        raise TimeoutError(f"{name} was not restarted within {within_s} s") from None
+    if found is None:
         raise TimeoutError(f"{name} came up and went down again")
-    return successor
+    return found
 
 
 class Recorder:

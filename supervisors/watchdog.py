@@ -156,7 +156,7 @@ def running_process(runtime: Runtime) -> Process | None:
 
     A guess by nature: the answer may be out of date when it arrives.
     """
-    active = getattr(runtime.scheduler, "active", None) or getattr(runtime.scheduler, "_serving", None)
+    active: object = runtime.scheduler.active
     if isinstance(active, Process):
         return active
     with suppress(RuntimeError):

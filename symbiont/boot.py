@@ -37,15 +37,16 @@ from symbiont.adapters.journal import FileJournal
 from symbiont.adapters.rehearsal import Rehearsal
 from symbiont.adapters.stop_signals import on_stop_signals
 from symbiont.adapters.system import SystemClock, SystemRandomness
-from symbiont.config import Loaded, data_dir, price_table, tier_table
+from symbiont.config import Loaded, check_whole, data_dir, price_table, tier_table
 from symbiont.config.policies import closure_policy, retry_policy
+from symbiont.domain.advice import advice_without_server
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.intake import Intake
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.task import NewTask, Source
 from symbiont.http.actor_gate import ActorGate
 from symbiont.http.app import build_app
-from symbiont.http.listen import bind, url_of
+from symbiont.http.listen import allow_files, bind, url_of
 from symbiont.http.listen import serve as listen
 from symbiont.ports import Worker, WorkerCheck
 from symbiont.service import views
@@ -56,6 +57,11 @@ from symbiont.telemetry import logs
 SPARE_TASKS = 64
 """Room under the task supervisor besides requests and runs."""
 
+CONNECTIONS_PER_REQUEST = 2
+"""Connections that are open at a time, by requests that are worked on at a time: some are idle."""
+
+SPARE_FILES = 512
+"""Open files besides connections: journals, pipes of model calls."""
 DRAIN_SHARE = 0.75
 """How much of the time for an orderly end the runs may take; the rest is for what they write to."""
 
@@ -186,6 +192,7 @@ def makers_of(world: World, data: DataDir, is_available: WorkerCheck, only: Only
 @asynccontextmanager
 async def running(loaded: Loaded, *, with_http: bool = True, only: Only | None = None) -> AsyncGenerator[Symbiont]:
     """A whole Symbiont inside a running loop, taken down in order at the end. `only` restricts which tasks it runs."""
+    check_whole(loaded)
     path = data_dir(loaded.config)
     data = DataDir.open(path, make_parents=not loaded.config.data_dir)
     try:
@@ -224,7 +231,9 @@ async def _tree(loaded: Loaded, data: DataDir, sockets: list[socket.socket], onl
         if sockets:
             gate = ActorGate(runtime)
             app = build_app(service, gate, config.server, world.tiers, config.dispatch.max_task_chars)
-            runner = await listen(app, sockets)
+            connections = CONNECTIONS_PER_REQUEST * config.server.max_in_flight
+            allow_files(connections + SPARE_FILES)
+            runner = await listen(app, sockets, max_connections=connections)
             data.write_server_info(symbiont.url, os.getpid())
         yield symbiont
     finally:
@@ -265,6 +274,7 @@ async def _reap(owner: str) -> None:
 
 async def _take_down(symbiont: Symbiont, runner: web.AppRunner | None, within_s: float) -> None:
     """Runs stopped and settled, the tree down in reverse, connections closed: one deadline, and what is left of it for each."""
+    symbiont.service.is_closing = True
     loop = asyncio.get_running_loop()
     ends_at = loop.time() + within_s
     with suppress(CallExit, MailboxFull):
@@ -338,7 +348,13 @@ def run_local(loaded: Loaded, new: NewTask) -> views.TaskAnswer:
         if (task := asyncio.current_task()) is not None:
             _on_stop(task.cancel, loaded)
         async with running(loaded, with_http=False, only=ours) as symbiont:
-            return await symbiont.service.run_task(admitted, wait_s=loaded.config.server.wait_s)
+            try:
+                return await symbiont.service.run_task(admitted, wait_s=loaded.config.server.wait_s)
+            except SymbiontError as error:
+                if (task := asyncio.current_task()) is not None and task.cancelling():
+                    raise asyncio.CancelledError from None  # Ctrl-C, which whoever pressed it needs not be told
+                error.hint = advice_without_server(error.code, error.hint)
+                raise
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
@@ -349,6 +365,7 @@ def run_local(loaded: Loaded, new: NewTask) -> views.TaskAnswer:
 
 def dry_run_local(loaded: Loaded, new: NewTask) -> views.DryRun:
     """What the task would cost; starts nothing."""
+    check_whole(loaded)
     config = loaded.config
     return dry_run(_admitted(loaded, new), config, tier_table(config), price_table(config))
 

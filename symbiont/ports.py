@@ -10,7 +10,8 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from symbiont.domain.outcome import Outcome
-from symbiont.domain.usage import Billing, ModelUsage
+from symbiont.domain.task import Billing
+from symbiont.domain.usage import ModelUsage
 
 CallKind = Literal["task", "classify", "judge"]
 
@@ -84,14 +85,13 @@ class Worker(Protocol):
 
     `run` returns a reply for every way a call can end and raises only for bugs. Cancelling it stops the call in order
     and still *returns*, with the outcome `Cancelled` and the cost so far, or with what the call had come to just before: money
-    is never lost to a cancellation. `billing` is what a call is booked under that never comes back to tell.
+    is never lost to a cancellation.
+    `billing` is how a call will be billed as far as one can tell before it; the reply knows better.
     """
 
     name: str
     slots: int
-
-    @property
-    def billing(self) -> Billing: ...
+    billing: Billing
 
     async def run(self, call: ModelCall) -> ModelReply: ...
 

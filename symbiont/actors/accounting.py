@@ -2,12 +2,39 @@
 
 from symbiont.domain.ledger import Entry, preview
 from symbiont.domain.moment import epoch_s, rfc3339_us
-from symbiont.domain.outcome import Done, code_of
+from symbiont.domain.outcome import (
+    BadRequest,
+    CliMissing,
+    Done,
+    NoCredit,
+    NotStarted,
+    Overloaded,
+    RateLimited,
+    TooLong,
+    Unauthorised,
+    Unreachable,
+    UsageLimited,
+    code_of,
+)
 from symbiont.domain.price import PriceTable, usd
 from symbiont.domain.task import OpenCall, Task
 from symbiont.domain.tier import Tier
 from symbiont.domain.usage import Usage
 from symbiont.ports import ModelReply
+
+_NOTHING_SERVED = (
+    UsageLimited,
+    RateLimited,
+    Overloaded,
+    Unauthorised,
+    NoCredit,
+    TooLong,
+    Unreachable,
+    CliMissing,
+    NotStarted,
+    BadRequest,
+)
+"""The request was turned away or never made: without a report of usage it cost nothing. Any other one may have."""
 
 
 def entry_of(task: Task, reply: ModelReply, *, tier: Tier, worker: str, prices: PriceTable, now: float) -> Entry:
@@ -71,16 +98,27 @@ def resolved_model(reply: ModelReply) -> str:
     return max(reply.usage, key=lambda used: used.usage.output_tokens).model_id if reply.usage else ""
 
 
-def cost_of(reply: ModelReply, tier: Tier, prices: PriceTable) -> tuple[float, str]:
-    """USD and the version of the table it was priced by.
+def cost_of(reply: ModelReply, tier: Tier, prices: PriceTable) -> tuple[float | None, str]:
+    """USD and the version of the table it was priced by; None if nobody knows, as of a call cut off before it told.
 
     A model the table does not know is priced as the worker reported it (`reported`), else like its tier's model.
     """
+    if not reply.usage:
+        return _cost_without_usage(reply, prices)
     nanos = [prices.cost_nanos(used.model_id, used.usage) for used in reply.usage]
     known = [amount for amount in nanos if amount is not None]
     if len(known) == len(nanos):
         return usd(sum(known)), prices.version
     if reply.reported_cost_usd is not None:
         return reply.reported_cost_usd, "reported"
+    if prices.row(tier.price_model) is None:
+        return None, ""
     stand_in = [prices.cost_nanos(tier.price_model, used.usage) or 0 for used in reply.usage]
     return usd(sum(stand_in)), f"{prices.version} as {tier.price_model}"
+
+
+def _cost_without_usage(reply: ModelReply, prices: PriceTable) -> tuple[float | None, str]:
+    """A report of nothing is believed only of a request that was turned away: one cut off may have been served already."""
+    if reply.reported_cost_usd:
+        return reply.reported_cost_usd, "reported"
+    return (0.0, prices.version) if isinstance(reply.outcome, _NOTHING_SERVED) else (None, "")

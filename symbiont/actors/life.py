@@ -23,7 +23,7 @@ from symbiont.actors.run_steps import Begin, Complete, Fail, Postpone, Stopped, 
 from symbiont.config.policies import retry_policy
 from symbiont.config.schema import Config
 from symbiont.domain.classify import classifier_prompt, classifier_schema, classifier_system, read_classification
-from symbiont.domain.closure import STOPPAGES, stoppage
+from symbiont.domain.closure import stoppage
 from symbiont.domain.heuristic import classify_by_rules
 from symbiont.domain.ledger import Entry
 from symbiont.domain.moment import rfc3339
@@ -44,7 +44,7 @@ from symbiont.domain.outcome import (
 )
 from symbiont.domain.price import PriceTable
 from symbiont.domain.retry import Accept, Escalate, GiveUp, Reroute, RetryHere, Stop, decide
-from symbiont.domain.routing import Hold, Route, wanted_tier
+from symbiont.domain.routing import STOPPAGES, Hold, Route, wanted_tier
 from symbiont.domain.task import Answer, Classification, Failure, OpenCall, Task
 from symbiont.domain.tier import Tier, TierTable
 from symbiont.ports import CallKind, Clock, ModelCall, ModelReply, Worker
@@ -153,7 +153,7 @@ class Life:
             model=tiers[lane.tier].model,
             prompt=classifier_prompt(self.task.task, routing.classify_chars),
             system=classifier_system(tiers),
-            schema=classifier_schema(tiers),
+            schema=classifier_schema(),
             timeout_s=routing.classify_timeout_s,
             idle_timeout_s=routing.classify_timeout_s,
             frugal=True,
@@ -232,8 +232,8 @@ class Life:
     async def _call(self, lane: Route, call: ModelCall, classification: Classification | None = None) -> ModelReply:
         """Write down that it begins, make it, settle it, give the slot back: in this order, whatever happens."""
         worker = self.world.workers[lane.worker]
-        began_at = rfc3339(self.world.clock.wall())
-        opened = OpenCall(call.kind, lane.tier, lane.worker, call.model, began_at, worker.billing)
+        now = rfc3339(self.world.clock.wall())
+        opened = OpenCall(call.kind, lane.tier, lane.worker, call.model, now, worker.billing)
         task, anew = self.task, call.kind in self._called
         begin = Begin(task.id, task.lease, opened, classification, task.tier_floor, task.failures, anew)
         self.task = await self._undisturbed(self._advance(begin))
@@ -319,13 +319,12 @@ class Life:
         if hold.limit in STOPPAGES and self._called:
             # The next probe is to be another task: this one may itself be what the provider stumbles over.
             until += self.world.config.dispatch.backoff_base_s
-        reason = f"limit {hold.limit}"
         await self._tell(
             Postpone(
                 task.id,
                 task.lease,
                 until,
-                reason,
+                hold.reason,
                 task.failures,
                 classification=classification,
                 tier_floor=task.tier_floor,

@@ -9,16 +9,10 @@ Does not decide where a task goes: that is `domain.routing`, over the lanes of `
 import msgspec
 import structlog
 
-from symbiont.domain.closure import (
-    LONGEST_CREDIBLE_WAIT_S,
-    STOPPAGES,
-    ClosurePolicy,
-    closure_of,
-    limit_of,
-    proves_service,
-)
+from symbiont.domain.closure import LONGEST_CREDIBLE_WAIT_S, ClosurePolicy, closure_of, limit_of, proves_service
 from symbiont.domain.lanes import Closed, Key, LaneBook
 from symbiont.domain.outcome import LimitScope, Outcome
+from symbiont.domain.routing import STOPPAGES
 from symbiont.ports import Clock, Journal, Randomness, SyncFailed
 
 _log = structlog.get_logger("symbiont.limits")

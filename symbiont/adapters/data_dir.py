@@ -1,7 +1,7 @@
 """The data directory: one process at a time, private, and the names of everything in it.
 
 Guarantees: while a `DataDir` is open no other process opens the same one (flock; the kernel frees it however the process
-ends); directories are 0700, files 0600; `server.json` is replaced atomically. Does not read or write the journals.
+ends); directories it makes are 0700, files 0600 (a directory that was there keeps its mode); `server.json` is replaced atomically. Does not read or write the journals.
 Every call blocks on the disk, most of them for microseconds; `open` and `write_server_info` sync.
 """
 
@@ -9,6 +9,7 @@ import asyncio
 import errno
 import fcntl
 import os
+import shlex
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -153,21 +154,24 @@ def _locked(path: Path, holder: _Holder | None) -> SymbiontError:
 
 
 def _unusable(path: Path, error: OSError) -> SymbiontError:
-    expected, hint = _EXPECTED.get(error.errno or 0, ("usable", "set SYMBIONT_DATA_DIR to a directory on a local disk"))
+    expected, hint = _EXPECTED.get(error.errno or 0, ("usable", _ELSEWHERE))
+    if error.errno == errno.ENOENT and path.parent.is_dir():  # as in /proc, where nobody can make anything
+        expected, hint = "a place where a directory can be made", _ELSEWHERE
     return SymbiontError(
         "CONFIG_INVALID",
         f"expected data_dir to be {expected}, got: {path} ({error.strerror})",
-        hint=hint.format(path=path, parent=path.parent),
+        hint=hint.format(path=shlex.quote(str(path)), parent=shlex.quote(str(path.parent))),
         details={"data_dir": str(path)},
     )
 
 
+_ELSEWHERE = "set SYMBIONT_DATA_DIR to a directory on a local disk"
 _EXPECTED: dict[int, tuple[str, str]] = {
-    errno.EEXIST: ("a directory", "set SYMBIONT_DATA_DIR to a directory, or: mv '{path}' '{path}.old'"),
+    errno.EEXIST: ("a directory", "set SYMBIONT_DATA_DIR to a directory"),
     errno.ENOTDIR: ("a directory", "set SYMBIONT_DATA_DIR to a path without a file in it"),
-    errno.ENOENT: ("inside an existing directory", "mkdir -p '{parent}'"),
-    errno.EACCES: ("writable", "chown -R \"$(id -un)\" '{path}', or set SYMBIONT_DATA_DIR"),
-    errno.EPERM: ("writable", "chown -R \"$(id -un)\" '{path}', or set SYMBIONT_DATA_DIR"),
+    errno.ENOENT: ("inside an existing directory", "mkdir -p {parent}"),
+    errno.EACCES: ("writable", 'chown -R "$(id -un)" {path}, or set SYMBIONT_DATA_DIR'),
+    errno.EPERM: ("writable", 'chown -R "$(id -un)" {path}, or set SYMBIONT_DATA_DIR'),
     errno.EROFS: ("writable", "set SYMBIONT_DATA_DIR to a directory on a writable disk"),
-    errno.ENOSPC: ("on a disk with free space", "df -h '{parent}'"),
+    errno.ENOSPC: ("on a disk with free space", "df -h {parent}"),
 }

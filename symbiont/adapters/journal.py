@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+import structlog
+
 from symbiont.adapters.file_ops import FileOps
 from symbiont.adapters.journal_errors import JournalClosed
 from symbiont.adapters.journal_file import JournalFile
@@ -16,6 +18,8 @@ from symbiont.adapters.journal_format import checked, refuse_rewrite_of_chain
 from symbiont.adapters.journal_receipts import refused
 from symbiont.adapters.journal_writer import JournalWriter
 from symbiont.ports import Opened, Receipt
+
+_log = structlog.get_logger("symbiont.journal")
 
 
 class FileJournal:
@@ -40,7 +44,15 @@ class FileJournal:
         await self.close()
         file = JournalFile(self._path, chained=self._chained, files=self._files)
         self._writer = JournalWriter(self._path, file, max_pending=self._max_pending)
-        return await self._writer.start()
+        opened = await self._writer.start()
+        if opened.quarantined_bytes:
+            _log.warning(
+                "torn_tail_put_aside",
+                file=str(self._path),
+                bytes=opened.quarantined_bytes,
+                kept_in=opened.quarantine_file,
+            )
+        return opened
 
     def append(self, record: bytes) -> "asyncio.Future[Receipt]":
         """One JSON object without a newline, else `ValueError`. The future fails with `OSError`, also when not open.

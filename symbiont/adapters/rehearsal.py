@@ -7,8 +7,9 @@ estimates and marked as `billing: rehearsal`, so no real total contains them. Do
 
 from symbiont.domain.outcome import BadRequest, Done, Outcome, TooLong
 from symbiont.domain.price import PriceTable, estimate_tokens, usd
+from symbiont.domain.task import Billing
 from symbiont.domain.tier import Tier, TierTable
-from symbiont.domain.usage import Billing, ModelUsage, Usage
+from symbiont.domain.usage import ModelUsage, Usage
 from symbiont.ports import ModelCall, ModelReply
 
 # A guess, not a measurement: dearer tiers get the longer tasks, and a judge says little.
@@ -21,10 +22,10 @@ class Rehearsal:
     """The worker. `slots` bounds how many calls it gets at a time; they cost it nothing."""
 
     name = "rehearsal"
-    billing: Billing = "rehearsal"
 
     def __init__(self, tiers: TierTable, prices: PriceTable, slots: int = 64) -> None:
         self.slots = slots
+        self.billing: Billing = "rehearsal"
         self._tiers = tiers
         self._prices = prices
 

@@ -78,12 +78,12 @@ class Client:
 
     def _ask(self, method: str, path: str, query: Query | None, body: bytes | None, timeout_s: float | None) -> _Reply:
         connection = self._connected()
+        # From here on it is the caller's patience that counts: a busy server may also be slow to read.
+        connection.sock.settimeout(timeout_s)
         try:
             # The server may refuse a body before it has read it all, and its answer says why: read it all the same.
             with suppress(BrokenPipeError, ConnectionResetError):
                 connection.request(method, self._target(path, query), body, _headers(body))
-            if connection.sock is not None:
-                connection.sock.settimeout(timeout_s)
             return _read(connection.getresponse())
         except TimeoutError as late:
             raise self._late(timeout_s) from late
@@ -130,7 +130,8 @@ class Client:
         return SymbiontError("SERVER_UNREACHABLE", message, hint="symbiont task list")
 
     def _late(self, timeout_s: float | None) -> SymbiontError:
-        message = f"expected an answer of {self._address.url} within {timeout_s:g} s, got: none"
+        within = "" if timeout_s is None else f" within {timeout_s:g} s"
+        message = f"expected an answer of {self._address.url}{within}, got: none"
         return SymbiontError("TIMEOUT", message, hint="symbiont status")
 
     def _stranger(self, got: str) -> SymbiontError:

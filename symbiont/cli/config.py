@@ -1,6 +1,7 @@
 """`symbiont config …`: see, check and write the configuration."""
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from cyclopts import App, Parameter
 
 from symbiont.cli import address, output
 from symbiont.cli.options import FLAG, SOURCE_DEFAULTS, Json, SharedSource
-from symbiont.config import Loaded, data_dir, dotted, load, template
+from symbiont.config import Loaded, check_whole, data_dir, dotted, template
 from symbiont.config.load import FILE_NAME
 from symbiont.domain.errors import SymbiontError
 
@@ -35,9 +36,23 @@ def show(*, source: SharedSource = SOURCE_DEFAULTS, json: Json = False) -> None:
 
 
 @app.command
-def check(file: Annotated[Path | None, Parameter(name="FILE", help="Default: the file in force.")] = None, /) -> None:
+def check(
+    file: Annotated[
+        Path | None, Parameter(name="FILE", help="The same as --config; default: the file in force.")
+    ] = None,
+    /,
+    *,
+    source: SharedSource = SOURCE_DEFAULTS,
+    json: Json = False,
+) -> None:
     """Check a configuration file together with the environment; exit 2 if it cannot be used."""
-    loaded = load(path=None if file is None else file.expanduser())
+    if file is not None and source.config is not None:
+        raise SymbiontError("BAD_VALUE", "expected FILE without --config, got: both", hint="symbiont config check FILE")
+    loaded = address.loaded(source if file is None else replace(source, config=file))
+    check_whole(loaded)
+    if json:
+        output.show_json(msgspec.json.encode(_checked(loaded)))
+        return
     output.show_text(f"ok {loaded.path}" if loaded.path else "ok (no file)")
     _talk_about(loaded)
 
@@ -78,6 +93,11 @@ def _refused(target: Path, failure: OSError) -> SymbiontError:
         return SymbiontError("CONFLICT", message, hint=f"symbiont config init {shlex.quote(str(target))} --force")
     message = f"expected PATH to be a file that can be written, got: {target} ({failure.strerror})"
     return SymbiontError("BAD_VALUE", message, hint="symbiont config init -")
+
+
+def _checked(loaded: Loaded) -> dict[str, object]:
+    file = None if loaded.path is None else str(loaded.path)
+    return {"ok": True, "file": file, "data_dir": str(data_dir(loaded.config)), "warnings": loaded.warnings}
 
 
 def _talk_about(loaded: Loaded) -> None:

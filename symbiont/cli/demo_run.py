@@ -181,7 +181,7 @@ async def _restart_after_kill(runtime: Runtime, victim: str) -> Restart:
     processes[victim].exit(KILLED)
     await _up_again(runtime, processes[children[-1]])
     took_s = runtime.clock.monotonic() - started_s
-    expected = round_of(Strategy.REST_FOR_ONE, children, victim)
+    expected = tuple(round_of(Strategy.REST_FOR_ONE, children, victim))
     return Restart(before, _named(runtime), tuple(went_down), expected, took_s)
 
 

@@ -45,6 +45,8 @@ class Options(Source):
     json: Annotated[bool, FLAG, Parameter(group="Output", help="Print the HTTP view as JSON; errors too.")] = False
 
 
+WATCH = Parameter(group="Output", help="Show it again every two seconds, until Ctrl-C.")
+
 DEFAULTS = Options()
 SOURCE_DEFAULTS = Source()
 

@@ -72,6 +72,12 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         _draw(columns, rows)
 
 
+def start_afresh() -> None:
+    """Clear the terminal; into a pipe nothing is printed."""
+    if on_terminal():
+        _print(b"\x1b[H\x1b[2J")
+
+
 def talk(text: str) -> None:
     """Tell the human something; never data."""
     _say((_tame(text) if _is_terminal(sys.stderr) else text) + "\n")

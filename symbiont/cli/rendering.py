@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from symbiont.cli.output import Pairs
+from symbiont.domain import advice
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.task import Status
 from symbiont.service import views
@@ -15,6 +16,11 @@ REHEARSAL = "rehearsal"
 def money(usd: float) -> str:
     """US dollars as the ledger counts them: a call may cost a hundredth of a cent."""
     return f"{usd:.4f}"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 call`, `2 calls`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def figures(answer: views.TaskAnswer) -> str:
@@ -69,7 +75,7 @@ def dry_run_record(run: views.DryRun) -> Pairs:
         ("classified by", run.classified_by),
         ("input tokens", f"about {run.input_tokens}"),
         ("output tokens", f"about {run.output_tokens}"),
-        ("cost", f"about {money(run.estimated_cost_usd)} USD"),
+        ("cost", "unknown" if run.estimated_cost_usd is None else f"about {money(run.estimated_cost_usd)} USD"),
     ]
 
 
@@ -79,14 +85,9 @@ def limit_rows(limits: Sequence[views.Limit]) -> Sequence[Sequence[str]]:
 
 def bad_end(task: views.TaskView) -> SymbiontError | None:
     """Why a task ended without an answer; None if it has not ended so."""
-    details = {"id": task.id, "status": task.status}
-    again = f"symbiont task retry {task.id}"
-    if task.status == Status.CANCELLED:
-        return SymbiontError("CANCELLED", f"expected {task.id} to be done, got: cancelled", hint=again, details=details)
-    if task.status != Status.FAILED:
+    if task.status not in {Status.CANCELLED, Status.FAILED}:
         return None
-    code, detail = (task.failure.code, task.failure.detail) if task.failure else ("INTERNAL", "no reason was recorded")
-    return SymbiontError(code, f"expected {task.id} to be done, got: failed ({detail})", hint=again, details=details)
+    return advice.bad_end(task.id, task.status, task.attempt, task.failure)
 
 
 def still_pending(task_id: str, status: str) -> SymbiontError:

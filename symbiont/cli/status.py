@@ -6,8 +6,9 @@ from cyclopts import Parameter
 
 from symbiont.cli import output, rendering
 from symbiont.cli.client import connect
-from symbiont.cli.options import DEFAULTS, FLAG, Shared
+from symbiont.cli.options import DEFAULTS, FLAG, WATCH, Options, Shared
 from symbiont.cli.output import Pairs
+from symbiont.cli.watching import watched
 from symbiont.domain.errors import FAILED, OK
 from symbiont.service import views
 
@@ -17,9 +18,17 @@ HEALTHY = "healthy"
 def status(
     *,
     exit_status: Annotated[bool, FLAG, Parameter(help="Exit 1 unless the server is healthy; for monitoring.")] = False,
+    watch: Annotated[bool, FLAG, WATCH] = False,
     options: Shared = DEFAULTS,
 ) -> int:
     """Show how the server is: its health, queue, limits and spending."""
+    if watch:
+        watched(lambda: _show(options))
+    seen = _show(options)
+    return FAILED if exit_status and seen.status != HEALTHY else OK
+
+
+def _show(options: Options) -> views.Status:
     client = connect(options)
     body = client.get("/status")
     seen = client.decode(body, views.Status)
@@ -27,7 +36,7 @@ def status(
         output.show_json(body)
     else:
         output.show_record(_record(seen))
-    return FAILED if exit_status and seen.status != HEALTHY else OK
+    return seen
 
 
 def heartbeat(*, options: Shared = DEFAULTS) -> None:
@@ -66,7 +75,10 @@ def _record(seen: views.Status) -> Pairs:
         ("spent", _total(seen.total_calls, seen.total_cost_estimated_usd)),
         *((f"spent {model}", _total(total.calls, total.cost)) for model, total in seen.by_model.items()),
         *(
-            (f"today {tier}", f"{use.calls_today} calls, {use.tokens_used} tokens")
+            (
+                f"today {tier}",
+                f"{rendering.counted(use.calls_today, 'call')}, {rendering.counted(use.tokens_used, 'token')}",
+            )
             for tier, use in seen.tier_usage.items()
         ),
         *((("rehearsed", _total(seen.rehearsal.calls, seen.rehearsal.cost)),) if seen.rehearsal.calls else ()),
@@ -86,4 +98,4 @@ def _beat_record(beat: views.Beat) -> Pairs:
 
 
 def _total(calls: int, cost: float) -> str:
-    return f"{calls} calls, {rendering.money(cost)} USD"
+    return f"{rendering.counted(calls, 'call')}, {rendering.money(cost)} USD"

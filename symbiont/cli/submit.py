@@ -4,6 +4,8 @@ Guarantees that a task is sent once; waiting for it may be given up and taken up
 """
 
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 from symbiont.cli import output, rendering, wire
@@ -17,6 +19,17 @@ from symbiont.service import views
 
 GRACE_S = 10.0
 """What a server gets beyond the wait it was asked for, to say that the task goes on."""
+
+
+@contextmanager
+def flags_named() -> Generator[None]:
+    """Refusals speak of `--tier`, which was typed, and not of the field it became."""
+    try:
+        yield
+    except SymbiontError as error:
+        if error.code == "UNKNOWN_TIER":
+            error.message = error.message.replace("force_tier", "--tier", 1)
+        raise
 
 
 def and_wait(options: Options, new: NewTask, timeout_s: float | None) -> None:

@@ -65,16 +65,21 @@ def submit_task(
         raise SymbiontError(
             "BAD_VALUE", "expected --timeout without --local, got: both", hint="dispatch.timeout_s in symbiont.toml"
         )
+    if local and options.url is not None:
+        raise SymbiontError(
+            "BAD_VALUE", "expected --local without --url, got: both", hint="symbiont task submit --help"
+        )
     source: Source = "queued" if detach else "direct"
     new = NewTask(prompt.read(text, file), source, force_tier=tier, priority=priority, project=project)
-    if dry_run:
-        submit.estimate(options, new, in_process=local)
-    elif local:
-        submit.in_process(options, new)
-    elif detach:
-        submit.and_leave(options, new)
-    else:
-        submit.and_wait(options, new, timeout_s)
+    with submit.flags_named():
+        if dry_run:
+            submit.estimate(options, new, in_process=local)
+        elif local:
+            submit.in_process(options, new)
+        elif detach:
+            submit.and_leave(options, new)
+        else:
+            submit.and_wait(options, new, timeout_s)
 
 
 @app.command

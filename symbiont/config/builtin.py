@@ -94,7 +94,7 @@ class _PriceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def _read_prices(path: Path) -> _PriceFile:
-    document = read_toml(path)
+    document = read_toml(path, hint="prices_file names this file; empty means the built-in table")
     try:
         return msgspec.convert(document, _PriceFile)
     except msgspec.ValidationError as error:
@@ -127,7 +127,7 @@ def _rates(model_id: str, row: _UsdPerMillion, path: Path) -> Rates:
     return msgspec.convert(nanos, Rates)
 
 
-def read_toml(path: Path) -> dict[str, object]:
+def read_toml(path: Path, *, hint: str = "") -> dict[str, object]:
     """A TOML file as plain data. Raises `SymbiontError("CONFIG_INVALID")` naming the file and, in bad TOML, the line."""
     try:
         return tomllib.loads(path.read_text("utf-8"))
@@ -137,4 +137,4 @@ def read_toml(path: Path) -> dict[str, object]:
         reason = f"expected {path} to be UTF-8 text, got: other bytes"
     except tomllib.TOMLDecodeError as error:
         reason = f"{path}: expected valid TOML, got: {error}"
-    raise SymbiontError("CONFIG_INVALID", reason, details={"source": str(path)})
+    raise SymbiontError("CONFIG_INVALID", reason, hint=hint, details={"source": str(path)})

@@ -15,6 +15,7 @@ from msgspec import inspect
 
 from symbiont.config.schema import Config
 from symbiont.domain.errors import SymbiontError
+from symbiont.domain.wording import did_you_mean
 
 PREFIX = "SYMBIONT_"
 CLASSIC_VARIABLES = {
@@ -45,8 +46,8 @@ class Key(msgspec.Struct, frozen=True):
         try:
             converted: object = msgspec.convert(value, self.type, strict=strict)
         except msgspec.ValidationError as error:
-            raise invalid(source, self.name, self.expects, value) from error
-        # infinity is above any bound, and no timeout at all
+            raise invalid(source, self.name, self.expects, value, hint=_meant(self.type, value)) from error
+        # not a number is below no bound
         if isinstance(converted, float) and not math.isfinite(converted):
             raise invalid(source, self.name, self.expects, value)
         return converted
@@ -79,14 +80,14 @@ def invalid(source: str, key: str, expects: str, value: object, *, hint: str = "
     )
 
 
-def unknown(source: str, what: str, name: str, known: Iterable[str]) -> SymbiontError:
-    """The error for a name that is none; `what` is the kind of name."""
+def unknown(source: str, what: str, name: str, value: object, known: Iterable[str]) -> SymbiontError:
+    """The error for a name that is none, and its value; `what` is the kind of name."""
     nearest = closest(name, known)
     return SymbiontError(
         "CONFIG_INVALID",
-        f"{source}: unknown {what} {name}" + (f"; did you mean {nearest}?" if nearest else ""),
-        hint="`symbiont config show` lists every key",
-        details={"source": source, "key": name},
+        f"{source}: expected a known {what}, got: {name} = {shown(value)}",
+        hint=f"did you mean {nearest}?" if nearest else "symbiont config show",
+        details={"source": source, "key": name, "value": shown(value)},
     )
 
 
@@ -100,8 +101,18 @@ def closest(name: str, known: Iterable[str]) -> str | None:
 
 
 def shown(value: object) -> str:
-    """A value as an error text shows it: text in quotes, and never pages of it."""
-    text = f'"{value}"' if isinstance(value, str) else str(value)
+    """A value as an error text shows it, in the words of TOML: text in quotes, and never pages of it."""
+    match value:
+        case str():
+            text = f'"{value}"'
+        case bool():
+            text = str(value).lower()
+        case dict():
+            text = "a table"
+        case list():
+            text = "an array"
+        case _:
+            text = str(value)
     return text if len(text) <= MAX_SHOWN_CHARS else text[:MAX_SHOWN_CHARS] + "…"
 
 
@@ -110,23 +121,31 @@ def _keys(struct: type[msgspec.Struct], prefix: str) -> Iterable[Key]:
         if _is_section(field.type):
             yield from _keys(field.type, f"{field.name}.")
         elif not isinstance(inspect.type_info(field.type), inspect.VarTupleType):
-            yield Key(prefix + field.name, field.type, _in_words(inspect.type_info(field.type)), field.default)
+            yield Key(prefix + field.name, field.type, in_words(field.type), field.default)
 
 
 def _is_section(annotation: object) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, msgspec.Struct)
 
 
+def in_words(annotation: object) -> str:
+    """What a setting or a field of this type accepts."""
+    return _in_words(inspect.type_info(annotation))
+
+
+def _meant(annotation: object, value: object) -> str:
+    kind = inspect.type_info(annotation)
+    if not isinstance(kind, inspect.LiteralType) or not isinstance(value, str):
+        return ""
+    return did_you_mean(value, [str(one) for one in kind.values])
+
+
 def _in_words(kind: inspect.Type) -> str:
     match kind:
-        case inspect.IntType(ge=low, le=None):
-            return f"an integer >= {low}"
         case inspect.IntType(ge=low, le=high):
-            return f"an integer {low}..{high}"
-        case inspect.FloatType(gt=None, ge=low):
-            return f"a number >= {_plain(low)}"
-        case inspect.FloatType(gt=low):
-            return f"a number > {_plain(low)}"
+            return _integer(low, high)
+        case inspect.FloatType(gt=above, ge=low, le=high):
+            return " and ".join(["a number", *_bounds(above, low, high)]).replace(" and ", " ", 1)
         case inspect.LiteralType(values=values):
             return f"one of {', '.join(str(value) for value in values)}"
         case inspect.StrType():
@@ -135,8 +154,15 @@ def _in_words(kind: inspect.Type) -> str:
             raise TypeError(f"expected setting to be a text, number or literal, got: {kind}")
 
 
-def _plain(bound: float | None) -> str:
-    return f"{bound:g}" if bound is not None else "0"
+def _integer(low: int | None, high: int | None) -> str:
+    if low is None:
+        return "an integer"
+    return f"an integer >= {low}" if high is None else f"an integer {low}..{high}"
+
+
+def _bounds(above: float | None, low: float | None, high: float | None) -> list[str]:
+    bounds = ((">", above), (">=", low), ("<=", high))
+    return [f"{sign} {bound:.10g}" for sign, bound in bounds if bound is not None]
 
 
 def _value(config: Config, name: str) -> object:

@@ -6,29 +6,31 @@ value and what was expected. Variables that look like settings but are none beco
 Reads the environment and one file; writes nothing and creates nothing.
 """
 
-import ipaddress
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TypeGuard, cast
+from typing import Any, TypeGuard, cast
 
 import msgspec
 import platformdirs
 
 from symbiont.config.builtin import read_toml, tier_table
-from symbiont.config.keys import CLASSIC_VARIABLES, PREFIX, catalogue, closest, invalid, sections, unknown
+from symbiont.config.keys import CLASSIC_VARIABLES, PREFIX, catalogue, closest, in_words, invalid, sections, unknown
 from symbiont.config.schema import Config
+from symbiont.domain.errors import SymbiontError
+from symbiont.domain.loopback import is_loopback
 from symbiont.domain.tier import Tier
 
 FILE_VARIABLE = "SYMBIONT_CONFIG"
 FILE_NAME = "symbiont.toml"
+COMMAND_LINE = "command line"
 _PATH_KEYS = ("data_dir", "prices_file")
 
 _Table = dict[str, object]
 
 
 class Loaded(msgspec.Struct, frozen=True):
-    """A valid configuration; `provenance` per dotted key (`default`, `file /x/y.toml`, `environment SYMBIONT_PORT`, `flag`).
+    """A valid configuration; `provenance` per dotted key (`default`, `file /x/y.toml`, `environment SYMBIONT_PORT`, `command line`).
 
     `path` is the file that was read, None if there is none; `warnings` are sentences to log once.
     """
@@ -91,7 +93,7 @@ def _flat(document: _Table, source: str) -> Iterator[tuple[str, object]]:
             for key, inner in value.items():
                 yield f"{name}.{key}", inner
         elif _is_table(value) and name not in catalogue():
-            raise unknown(source, "section", name, [*sections(), "tiers"])
+            raise unknown(source, "section", name, value, [*sections(), "tiers"])
         else:
             yield name, value
 
@@ -103,7 +105,7 @@ def _is_table(value: object) -> TypeGuard[_Table]:
 def _file_setting(name: str, value: object, file: Path) -> _Setting:
     key = catalogue().get(name)
     if key is None:
-        raise unknown(str(file), "key", name, catalogue())
+        raise unknown(str(file), "key", name, value, catalogue())
     read = key.read(value, str(file), strict=True)
     if name in _PATH_KEYS and isinstance(read, str) and read:
         # a service starts in /, so a relative path in a file can only mean: beside the file
@@ -130,8 +132,8 @@ def _from_flags(flags: Mapping[str, object]) -> Iterator[_Setting]:
             continue
         key = catalogue().get(name)
         if key is None:
-            raise unknown("command line", "key", name, catalogue())
-        yield _Setting(name, key.read(value, "command line", strict=not isinstance(value, str)), "flag")
+            raise unknown(COMMAND_LINE, "key", name, value, catalogue())
+        yield _Setting(name, key.read(value, COMMAND_LINE, strict=not isinstance(value, str)), COMMAND_LINE)
 
 
 def _config(values: Mapping[str, object], tiers: tuple[Tier, ...]) -> Config:
@@ -151,16 +153,29 @@ def _tiers(rows: object, source: str) -> tuple[Tier, ...]:
 
 def _tier(row: object, number: int, source: str) -> Tier:
     place = f"tiers[{number}]"
+    if not _is_table(row):
+        raise invalid(source, place, "a table ([[tiers]])", row)
     names = [f"{place}.{name}" for name in Tier.__struct_fields__]
-    for name in row if _is_table(row) else ():
+    for name, value in row.items():
         if f"{place}.{name}" not in names:
-            raise unknown(source, "key", f"{place}.{name}", names)
-    try:
-        tier = msgspec.convert(row, Tier)
-    except msgspec.ValidationError as error:
-        raise invalid(source, place, f"a tier ({error})", row) from error
+            raise unknown(source, "key", f"{place}.{name}", value, names)
+    tier = Tier(**{field.name: _tier_field(row, field, place, source) for field in msgspec.structs.fields(Tier)})
     _check_tier(tier, place, source)
     return tier
+
+
+def _tier_field(row: _Table, field: msgspec.structs.FieldInfo, place: str, source: str) -> Any:
+    """The value of one column, or its default."""
+    key, expects = f"{place}.{field.name}", in_words(field.type)
+    if field.name not in row:
+        if field.required:
+            message = f"{source}: expected {key} to be {expects}, got: no such key"
+            raise SymbiontError("CONFIG_INVALID", message, hint=f"{field.name} = … in that [[tiers]]")
+        return field.default
+    try:
+        return msgspec.convert(row[field.name], field.type)
+    except msgspec.ValidationError as error:
+        raise invalid(source, key, expects, row[field.name]) from error
 
 
 def _check_tier(tier: Tier, place: str, source: str) -> None:
@@ -179,7 +194,7 @@ def _check_tiers(config: Config, provenance: Mapping[str, str]) -> None:
     for field, values in (("name", table.names), ("rank", [tier.rank for tier in table.tiers])):
         twice = next((value for value in values if list(values).count(value) > 1), None)
         if twice is not None:
-            raise invalid(_source(provenance["tiers"]), f"{field} of every tier", "unique", twice)
+            raise invalid(source_of(provenance["tiers"]), f"{field} of every tier", "unique", twice)
     for key, name in (
         ("dispatch.default_tier", config.dispatch.default_tier),
         ("routing.classifier_tier", config.routing.classifier_tier),
@@ -187,25 +202,18 @@ def _check_tiers(config: Config, provenance: Mapping[str, str]) -> None:
         if table.get(name) is None:
             meant = closest(name, table.names) or table.names[0]
             hint = f'{key.rpartition(".")[2]} = "{meant}" in [{key.partition(".")[0]}]'
-            raise invalid(_source(provenance[key]), key, f"one of {', '.join(table.names)}", name, hint=hint)
+            raise invalid(source_of(provenance[key]), key, f"one of {', '.join(table.names)}", name, hint=hint)
 
 
 def _check_host(config: Config, provenance: Mapping[str, str]) -> None:
     host = config.server.host
-    if not _is_loopback(host):
+    if not is_loopback(host):
         expected = "a loopback address (127.0.0.1, ::1 or localhost), for there are no API keys yet"
         hint = 'host = "127.0.0.1" in [server]; from elsewhere: ssh -L 8111:127.0.0.1:8111 THIS_MACHINE'
-        raise invalid(_source(provenance["server.host"]), "server.host", expected, host, hint=hint)
+        raise invalid(source_of(provenance["server.host"]), "server.host", expected, host, hint=hint)
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _source(provenance: str) -> str:
+def source_of(provenance: str) -> str:
     """What an error names: `file /x/y.toml` → `/x/y.toml`."""
     return provenance.removeprefix("file ").removeprefix("environment ")
 

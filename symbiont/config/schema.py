@@ -11,10 +11,11 @@ from msgspec import Meta
 from symbiont.domain.tier import Tier
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
-Positive = Annotated[float, Meta(gt=0)]
-NotNegative = Annotated[float, Meta(ge=0)]
-Count = Annotated[int, Meta(ge=1)]
-Bytes = Annotated[int, Meta(ge=1)]
+Positive = Annotated[float, Meta(gt=0, le=31_536_000)]
+"""Seconds; nothing here takes longer than a year."""
+NotNegative = Annotated[float, Meta(ge=0, le=31_536_000)]
+Count = Annotated[int, Meta(ge=1, le=10_000_000)]
+Bytes = Annotated[int, Meta(ge=1, le=1_000_000_000_000)]
 
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -30,11 +31,12 @@ class Server(_Section, frozen=True):
     port: Port = 8111
     """TCP port; 0 picks a free one (the banner and `server.json` in the data directory tell which)."""
 
-    max_body_bytes: Bytes = 2_000_000
+    max_body_bytes: Annotated[int, Meta(ge=1, le=100_000_000)] = 2_000_000
     """Largest request body; larger ones get BODY_TOO_LARGE before they are read to the end."""
 
-    max_in_flight: Count = 512
-    """Requests worked on at a time; more get OVER_CAPACITY at once instead of queueing without bound."""
+    max_in_flight: Annotated[int, Meta(ge=1, le=100_000)] = 512
+    """Requests worked on at a time; more get OVER_CAPACITY at once instead of queueing without bound. Those that wait for
+    a task take at most three quarters of it. Twice as many connections may be open."""
 
     wait_s: Positive = 900.0
     """How long `POST /task` keeps a caller waiting before it answers STILL_PENDING; the task goes on."""
@@ -44,12 +46,13 @@ class Dispatch(_Section, frozen=True):
     """Who runs tasks, and how hard it tries."""
 
     worker: Literal["auto", "claude", "rehearsal"] = "auto"
-    """`auto`: the Claude Code CLI if it is found, else rehearsal. `claude` and `rehearsal` insist."""
+    """`auto`: the Claude Code CLI if it is found, else rehearsal; but where `claude_cli` is set and not found, tasks fail
+    with CLI_MISSING instead of being rehearsed. `claude` and `rehearsal` insist."""
 
     claude_cli: str = "claude"
     """The Claude Code executable: a name on PATH or a path."""
 
-    slots: Annotated[int, Meta(ge=0)] = 0
+    slots: Annotated[int, Meta(ge=0, le=1_024)] = 0
     """CLIs at a time, ~200–290 MB each; 0 = number of cores. More than the cores is slower, not faster."""
 
     default_tier: str = "haiku"
@@ -70,8 +73,8 @@ class Dispatch(_Section, frozen=True):
     max_pending: Count = 100_000
     """Pending tasks the queue holds; more are refused (STORAGE_REFUSED) instead of filling memory."""
 
-    max_attempts: Count = 4
-    """Tries that count before a task fails; waiting for a limit does not count."""
+    max_attempts: Annotated[int, Meta(ge=1, le=1_000)] = 4
+    """Tries before a task fails, those one tier up included; classifying and waiting for a limit do not count."""
 
     backoff_base_s: Positive = 2.0
     """First pause after a failure that may pass; it doubles with every further one."""
@@ -127,7 +130,7 @@ class Heartbeat(_Section, frozen=True):
 class Supervision(_Section, frozen=True):
     """Restart budget of the tree; spent, the process exits non-zero and the service manager takes over."""
 
-    max_restarts: Annotated[int, Meta(ge=0)] = 3
+    max_restarts: Annotated[int, Meta(ge=0, le=10_000)] = 3
     within_s: Positive = 60.0
     shutdown_s: Positive = 20.0
     """Longest orderly shutdown; then the process exits anyway."""

@@ -27,7 +27,7 @@ from symbiont.domain.outcome import (
     detail_of,
 )
 from symbiont.domain.retry import backoff_s
-from symbiont.domain.routing import Hold
+from symbiont.domain.routing import STOPPAGES, Hold
 from symbiont.domain.task import Failure
 
 LONGEST_CREDIBLE_WAIT_S = 35 * 86_400.0
@@ -38,17 +38,6 @@ BREAKER_AFTER = 3
 """How often in a row the provider must be out of reach, or a call not start, before its worker is out of order.
 
 Fewer than the tries of a task, so that an outage does not use them up.
-"""
-
-STOPPAGES = {
-    "unauthorised": "UNAUTHORISED",
-    "no_credit": "NO_CREDIT",
-    "cli_missing": "CLI_MISSING",
-    "outage": "UNREACHABLE",
-}
-"""Limits that are none of the provider's making, with the code of the error they are to whoever is not meant to wait.
-
-They end when somebody has mended something, which a restart often is part of: no restart remembers them.
 """
 
 

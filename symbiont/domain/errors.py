@@ -4,7 +4,9 @@ Grammar of a message: `expected KEY to be WHAT, got: VALUE`; the hint is somethi
 Codes of a *failed task* are outcome codes (`outcome.py`); they stand in the same table.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
+
+from symbiont.domain.wording import encodable
 
 
 class Meaning(NamedTuple):
@@ -41,6 +43,7 @@ MEANINGS: dict[str, Meaning] = {
     "STILL_PENDING": Meaning(504, PENDING),
     "TIMEOUT": Meaning(504, TIMEOUT),
     "RESTARTING": Meaning(503, UNREACHABLE),
+    "OUTCOME_UNKNOWN": Meaning(504, FAILED),
     "OVER_CAPACITY": Meaning(503, UNREACHABLE),
     "STORAGE_REFUSED": Meaning(503, FAILED),
     "INTERNAL": Meaning(500, FAILED),
@@ -84,9 +87,24 @@ class SymbiontError(Exception):
         self.details: Any = details
 
     @property
+    def told_details(self) -> dict[str, object]:
+        """The details as whoever asked is told them: always an object, with the hint in it if there is one."""
+        given: object = self.details
+        told = (
+            cast("dict[str, object]", given) if isinstance(given, dict) else {} if given is None else {"value": given}
+        )
+        return told | ({"hint": encodable(self.hint)} if self.hint else {})
+
+    @property
     def http_status(self) -> int:
         return MEANINGS[self.code].http_status
 
     @property
     def exit_code(self) -> int:
         return MEANINGS[self.code].exit_code
+
+
+def no_such_task(task_id: str) -> SymbiontError:
+    """`task_id` as it is to be shown: quoted, if it came from outside."""
+    message = f"expected id to be that of a known task, got: {task_id}"
+    return SymbiontError("NOT_FOUND", message, hint="symbiont task list")

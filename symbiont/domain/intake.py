@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.task import NewTask
 from symbiont.domain.tier import TierTable
-from symbiont.domain.wording import did_you_mean, listed, quoted
+from symbiont.domain.wording import did_you_mean, has_visible_text, listed, quoted
 
 MAX_PROJECT_CHARS = 128
 
@@ -29,7 +29,7 @@ class Intake:
         return new
 
     def _check_text(self, text: str) -> None:
-        if not text.strip():
+        if not has_visible_text(text):
             raise SymbiontError("EMPTY_TASK", f"expected task to be some text, got: {quoted(text)}")
         if len(text) > self.max_task_chars:
             raise self._too_long(len(text))

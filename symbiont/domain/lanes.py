@@ -9,8 +9,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from symbiont.domain.closure import STOPPAGES
-from symbiont.domain.routing import Lane
+from symbiont.domain.routing import STOPPAGES, Lane
 
 Key = tuple[str, str, str]
 """Worker, tier (empty = all of them) and name of a limit."""

@@ -15,7 +15,7 @@ import msgspec
 
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.price import nanos, usd
-from symbiont.domain.usage import Billing
+from symbiont.domain.task import Billing
 
 PREVIEW_CHARS = 80
 _PREVIEW_SCAN_CHARS = 1_000

@@ -36,7 +36,7 @@ from symbiont.domain.outcome import (
 
 
 class RetryPolicy(msgspec.Struct, frozen=True):
-    """`max_attempts` counts the first try too; the pause doubles from `backoff_base_s` up to `backoff_max_s` (seconds)."""
+    """`max_attempts` counts the first try too, and the tries one tier up; the pause doubles from `backoff_base_s` up to `backoff_max_s` (seconds)."""
 
     max_attempts: int
     backoff_base_s: float
@@ -78,7 +78,7 @@ class Stop(msgspec.Struct, frozen=True):
 Decision = Accept | RetryHere | Reroute | Escalate | GiveUp | Stop
 
 
-def decide(
+def decide(  # noqa: C901 -- the table of outcomes, one row a case
     outcome: Outcome, *, failures: int, can_escalate: bool, policy: RetryPolicy, is_out_of_order: bool = False
 ) -> Decision:
     """What to do next. `failures`: tries used up before this one; `can_escalate`: whether a dearer tier may be used.
@@ -90,12 +90,15 @@ def decide(
             return Accept()
         case UsageLimited() | RateLimited() | Unauthorised() | NoCredit() | CliMissing():
             return Reroute(_reason(outcome))
-        case Overloaded() | Unreachable() | NotStarted():
-            return Reroute(_reason(outcome)) if is_out_of_order else _again(outcome, failures, policy)
-        case TimedOut() | Interrupted():
+        case Overloaded() | Unreachable() | NotStarted() if is_out_of_order:
+            return Reroute(_reason(outcome))
+        case Overloaded() | Unreachable() | NotStarted() | TimedOut() | Interrupted():
+            return _again(outcome, failures, policy)
+        case Empty() if not can_escalate:
             return _again(outcome, failures, policy)
         case Empty() | TooLong() | Truncated() | TurnsExceeded() | BadOutput():
-            return _elsewhere(outcome, failures, can_escalate, policy)
+            is_last = failures + 1 >= policy.max_attempts
+            return _one_up(outcome, is_possible=can_escalate and not is_last)
         case Refused() | BudgetExceeded() | BadRequest():
             return GiveUp(code_of(outcome))
         case Cancelled():
@@ -109,17 +112,14 @@ def backoff_s(count: int, *, base_s: float, max_s: float) -> float:
     return min(max_s, base_s * 2.0 ** min(count, 64))
 
 
+def _one_up(outcome: Outcome, *, is_possible: bool) -> Decision:
+    return Escalate(_reason(outcome)) if is_possible else GiveUp(code_of(outcome))
+
+
 def _again(outcome: Outcome, failures: int, policy: RetryPolicy) -> Decision:
     if failures + 1 >= policy.max_attempts:
         return GiveUp(code_of(outcome))
     return RetryHere(backoff_s(failures, base_s=policy.backoff_base_s, max_s=policy.backoff_max_s))
-
-
-def _elsewhere(outcome: Outcome, failures: int, can_escalate: bool, policy: RetryPolicy) -> Decision:
-    """A matter of quality; but an empty answer may be an accident, once."""
-    if isinstance(outcome, Empty) and failures == 0 and policy.max_attempts > 1:
-        return _again(outcome, failures, policy)
-    return Escalate(_reason(outcome)) if can_escalate else GiveUp(code_of(outcome))
 
 
 def _reason(outcome: Outcome) -> str:

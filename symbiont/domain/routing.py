@@ -15,6 +15,17 @@ import msgspec
 from symbiont.domain.task import Classification
 from symbiont.domain.tier import Tier, TierTable
 
+STOPPAGES = {
+    "unauthorised": "UNAUTHORISED",
+    "no_credit": "NO_CREDIT",
+    "cli_missing": "CLI_MISSING",
+    "outage": "UNREACHABLE",
+}
+"""Limits that are none of the provider's making, with the code of the error they are to whoever is not meant to wait.
+
+They end when somebody has mended something, which a restart often is part of: no restart remembers them.
+"""
+
 
 def wanted_tier(classification: Classification, tiers: TierTable, low_confidence: Literal["up", "stay"]) -> str:
     """The tier to look for: the classified one, or with `up` one above it if the judge was unsure.
@@ -68,6 +79,11 @@ class Hold(msgspec.Struct, frozen=True):
     until: float | None
     limit: str
     rejected: tuple[Rejected, ...]
+
+    @property
+    def reason(self) -> str:
+        """What a task that waits says it waits for."""
+        return f"pause after {self.limit}" if self.limit in STOPPAGES else f"limit {self.limit}"
 
 
 def choose(

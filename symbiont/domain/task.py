@@ -9,10 +9,9 @@ from typing import Literal
 
 import msgspec
 
-from symbiont.domain.usage import Billing
-
 Source = Literal["direct", "queued"]
 Confidence = Literal["low", "medium", "high"]
+Billing = Literal["api", "subscription", "own", "rehearsal"]
 
 
 class Status(StrEnum):
@@ -70,7 +69,7 @@ class Answer(msgspec.Struct, frozen=True):
     tier: str
     model_id: str
     worker: str
-    billing: str
+    billing: Billing
     elapsed_seconds: float
     input_tokens: int
     output_tokens: int
@@ -86,7 +85,10 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class OpenCall(msgspec.Struct, frozen=True):
-    """A model call that was begun and not yet settled: what a restart finds of a call that kill -9 cut off."""
+    """A model call that was begun and not yet settled: what a restart finds of a call that kill -9 cut off.
+
+    `billing` is what the worker expected before it began.
+    """
 
     kind: Literal["task", "classify", "judge"]
     tier: str
@@ -109,7 +111,7 @@ class NewTask(msgspec.Struct, frozen=True):
 class Task(msgspec.Struct, frozen=True, omit_defaults=True):
     """A task as the queue knows it. The first four fields are the classic ones of `queue.jsonl`.
 
-    `attempt` numbers the model calls that tried it (1 = first). `lease` is the attempt its current run began with and fences
+    `attempt` numbers its leases and the model calls within them (1 = first); one that made no call leaves a gap. `lease` is the attempt its current run began with and fences
     the runs: only the one that holds it may change the task. `failures` counts used-up tries; waiting for a limit is none. Times: `created_at`, `finished_at` RFC 3339
     UTC; `not_before` epoch seconds.
     """

@@ -3,12 +3,7 @@
 The four counters are disjoint: `input_tokens` never includes cache reads or writes.
 """
 
-from typing import Literal
-
 import msgspec
-
-Billing = Literal["api", "subscription", "own", "rehearsal"]
-"""What a call is paid by: a key, a subscription, a machine of one's own, or nothing because nobody was called."""
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False):

@@ -10,6 +10,8 @@ import msgspec
 
 _QUOTED_CHARS = 60
 _SPELLABLE_CHARS = 64
+_BLANKS = " \u115f\u1160\u2800\u3164\uffa0"
+"""Printable by their category, and yet nothing to see: the blank, Hangul fillers, an empty Braille cell."""
 
 
 def encodable(text: str) -> str:
@@ -30,6 +32,11 @@ def quoted(value: object) -> str:
             return _cut(msgspec.json.encode(value).decode())
 
 
+def has_visible_text(text: str) -> bool:
+    """Whether anything of it can be seen: not white space, nor controls, format characters or fillers."""
+    return any(char.isprintable() and char not in _BLANKS for char in text)
+
+
 def listed(words: Iterable[str]) -> str:
     """`a, b or c`."""
     *head, last = words
@@ -48,7 +55,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def _quoted_text(text: str) -> str:
-    shown = msgspec.json.encode(encodable(text[:_QUOTED_CHARS])).decode()
+    encoded = msgspec.json.encode(encodable(text[:_QUOTED_CHARS])).decode()
+    shown = "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in encoded)
     return f"{shown}… ({len(text)} characters)" if len(text) > _QUOTED_CHARS else shown
 
 

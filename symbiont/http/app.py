@@ -26,7 +26,9 @@ def build_app(service: Service, gate: Gate, server: Server, tiers: TierTable, ma
         max_body_bytes=server.max_body_bytes,
         document=msgspec.Raw(openapi.document(ROUTES, tiers, max_task_chars)),
     )
-    app = web.Application(middlewares=[edge(gate)], client_max_size=server.max_body_bytes)
+    app = web.Application(
+        middlewares=[edge(gate, ROUTES, server.max_body_bytes)], client_max_size=server.max_body_bytes
+    )
     for route in ROUTES:
         _register(app, route, _handler(desk, route))
     return app

@@ -18,6 +18,7 @@ from symbiont.domain.wording import quoted
 BODY_TIMEOUT_S = 30.0
 _EXAMPLE = 'expected something like {"task": "Summarise this text: …"}'
 _POSITION = re.compile(r" \(byte ([0-9]+)\)$")
+_TRUNCATED = "Input data was truncated"
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -71,7 +72,9 @@ def _malformed(body: bytes, complaint: str) -> SymbiontError:
     found = _POSITION.search(complaint)
     reason = _POSITION.sub("", complaint).removeprefix("JSON is malformed: ")
     hint = r"a surrogate escape needs its partner, as in \ud83d\ude00" if _SURROGATE_ESCAPE.search(body) else ""
-    return _bad_json(body, reason, int(found[1]) if found else None, hint)
+    ends_early = complaint == _TRUNCATED
+    byte = int(found[1]) if found else len(body) if ends_early else None
+    return _bad_json(body, "an end too early" if ends_early else reason, byte, hint)
 
 
 def _bad_json(body: bytes, reason: str, byte: int | None, hint: str = "") -> SymbiontError:

@@ -1,10 +1,11 @@
 """The edge around every request: admitted, run behind the gate, and answered in JSON whatever happens.
 
 Guarantees that no exception passes: a SymbiontError becomes its refusal, aiohttp's own refusals become ours, a task
-that died under the request becomes RESTARTING, and anything else INTERNAL, logged in full and told in one sentence.
+that died under the request becomes OUTCOME_UNKNOWN, and anything else INTERNAL, logged in full and told in one sentence.
 """
 
 import asyncio
+from collections.abc import Sequence
 
 import structlog
 from aiohttp import web
@@ -12,20 +13,31 @@ from aiohttp.typedefs import Handler, Middleware
 
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.wording import did_you_mean, encodable, listed, quoted
-from symbiont.http import encode, guard
+from symbiont.http import body, encode, guard
 from symbiont.http.gate import Gate
+from symbiont.http.routes import Route
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("symbiont.http")
 
 
-def edge(gate: Gate) -> Middleware:
-    """The middleware that puts every route of an application, known or not, behind the guard and the gate."""
+def edge(gate: Gate, routes: Sequence[Route], max_body_bytes: int) -> Middleware:
+    """The middleware that puts every route of an application, known or not, behind the guard and the gate.
+
+    A body is read before the gate, so that who sends it slowly takes no room inside.
+    """
+    waiting = {route.name for route in routes if route.waits}
+    ungated = {route.name for route in routes if not route.is_gated}
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             guard.admit(request)
-            return await gate.run(lambda: _answered(request, handler))
+            name = request.match_info.route.name
+            if name in ungated:
+                return await _answered(request, handler)
+            if request.method == "POST" and request.body_exists and name is not None:
+                await body.read(request, max_body_bytes)
+            return await gate.run(lambda: _answered(request, handler), waits=name in waiting)
         except SymbiontError as error:
             return encode.refusal(error)
         except asyncio.CancelledError:
@@ -71,12 +83,12 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
 
 
 def _cut_off() -> web.Response:
-    """RESTARTING when the task behind the gate was cancelled; when this task itself is, the cancellation goes on."""
+    """OUTCOME_UNKNOWN when the task behind the gate was cancelled; when this task itself is, the cancellation goes on."""
     current = asyncio.current_task()
     if current is not None and current.cancelling():
         raise asyncio.CancelledError
     message = "expected the request to run to its end, got: a restart in between"
-    return encode.refusal(SymbiontError("RESTARTING", message, hint="try again in a second"))
+    return encode.refusal(SymbiontError("OUTCOME_UNKNOWN", message, hint="symbiont task list"))
 
 
 def _wrong_method(request: web.BaseRequest, error: web.HTTPMethodNotAllowed) -> web.Response:

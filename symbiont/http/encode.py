@@ -36,7 +36,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Server": "symbiont",
 }
-_RETRY_AFTER_S = {"RESTARTING": 1, "OVER_CAPACITY": 1}
+_RETRY_AFTER_S = {"RESTARTING": 1, "OVER_CAPACITY": 1, "STORAGE_REFUSED": 5}
 
 
 def answer(view: View) -> web.Response:
@@ -56,8 +56,7 @@ def refusal(error: SymbiontError, *, allow: tuple[str, ...] = ()) -> web.Respons
 
 def error_body(error: SymbiontError) -> views.ErrorBody:
     """The error as clients see it. `details` is always an object; the hint, if there is one, is `details.hint`."""
-    details = _details(error.details) | ({"hint": encodable(error.hint)} if error.hint else {})
-    return views.ErrorBody(encodable(error.message), error.code, msgspec.Raw(msgspec.json.encode(details)))
+    return views.ErrorBody(encodable(error.message), error.code, msgspec.Raw(msgspec.json.encode(error.told_details)))
 
 
 def plain(view: View) -> object:
@@ -102,9 +101,3 @@ def _status(view: views.Status) -> dict[str, object]:
         else:
             flat[name] = value
     return flat
-
-
-def _details(details: object) -> dict[str, object]:
-    if details is None:
-        return {}
-    return cast("dict[str, object]", details) if isinstance(details, dict) else {"value": details}

@@ -13,10 +13,12 @@ T = TypeVar("T")
 class Gate(Protocol):
     """Admission to the tree, with a bound on the requests in flight."""
 
-    async def run(self, body: Callable[[], Awaitable[T]]) -> T:
+    async def run(self, body: Callable[[], Awaitable[T]], *, waits: bool = False) -> T:
         """Run `body` as a supervised task, at most once, and return what it returns or raise what it raises.
 
-        Raises SymbiontError `OVER_CAPACITY` at once when too many are in flight, and `RESTARTING` when the tree, or the
-        part of it that runs the body, is being restarted. Cancelling the caller cancels the body.
+        `waits`: it may take as long as a task does; such requests leave room for those that are quick.
+
+        Raises SymbiontError `OVER_CAPACITY` at once when too many are in flight, `RESTARTING` when nothing was begun,
+        for the tree is being restarted, and `OUTCOME_UNKNOWN` when the body was cut off. Cancelling the caller cancels the body.
         """
         ...

@@ -7,17 +7,16 @@ browser's headers and are not asked for them. Does not authenticate: whoever may
 
 import re
 from collections.abc import Sequence
-from ipaddress import ip_address
 from typing import NamedTuple
 
 from aiohttp import web
 
 from symbiont.domain.errors import SymbiontError
+from symbiont.domain.loopback import is_loopback
 from symbiont.domain.wording import quoted
 
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 _AUTHORITY = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::(?P<port>[0-9]{1,5}))?")
-_OWN_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _OWN_SITES = frozenset({"same-origin", "none"})
 _HTTP_PORT = 80
 
@@ -40,16 +39,6 @@ def admit(request: web.Request) -> None:
     if request.body_exists:
         check_media_type(request.headers.get("Content-Type"))
         check_encoding(request.headers.get("Content-Encoding"))
-
-
-def is_loopback(name: str) -> bool:
-    """Whether a host name or address literal (IPv6 with or without brackets) means this machine, without asking DNS."""
-    if name in _OWN_NAMES:
-        return True
-    try:
-        return ip_address(name.removeprefix("[").removesuffix("]")).is_loopback
-    except ValueError:
-        return False
 
 
 def check_host(values: Sequence[str], port: int) -> Authority:

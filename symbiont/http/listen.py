@@ -7,6 +7,7 @@ Does not resolve names: `localhost` is 127.0.0.1 and ::1.
 
 import asyncio
 import errno
+import resource
 import socket
 from collections.abc import Sequence
 from typing import Any, cast
@@ -15,8 +16,8 @@ from aiohttp import web
 from typing_extensions import override
 
 from symbiont.domain.errors import SymbiontError
-from symbiont.http.guard import is_loopback
-from symbiont.http.protocol import JsonProtocol
+from symbiont.domain.loopback import is_loopback
+from symbiont.http.protocol import Connections, JsonProtocol
 
 BACKLOG = 1024
 KEEPALIVE_S = 75.0
@@ -41,20 +42,31 @@ def bind(host: str, port: int) -> list[socket.socket]:
     return [_open(host.removeprefix("[").removesuffix("]"), port)]
 
 
-async def serve(app: web.Application, sockets: Sequence[socket.socket], *, shutdown_s: float = 5.0) -> web.AppRunner:
+async def serve(
+    app: web.Application, sockets: Sequence[socket.socket], *, shutdown_s: float = 5.0, max_connections: int = 1024
+) -> web.AppRunner:
     """Answer on the sockets, which from now on belong to the runner: its `cleanup` closes them.
 
-    `cleanup` stops accepting, gives requests under way `shutdown_s` seconds and then cuts them off.
+    More than `max_connections` at a time are closed at once. Who hangs up waits no longer: the request is stopped, the task it asked for goes on. `cleanup` stops accepting, gives requests under way `shutdown_s` seconds and then cuts them off.
     """
-    runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=shutdown_s)
+    runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=shutdown_s, handler_cancellation=True)
     try:
         await runner.setup()
+        connections = Connections(max_connections)
         for sock in sockets:
-            await _Site(runner, cast("web.Server", runner.server), sock).start()
+            await _Site(runner, cast("web.Server", runner.server), sock, connections).start()
     except BaseException:
         await runner.cleanup()
         raise
     return runner
+
+
+def allow_files(wanted: int) -> None:
+    """Raise this process's limit of open files to `wanted`, or as far as it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def url_of(sockets: Sequence[socket.socket]) -> str:
@@ -65,12 +77,15 @@ def url_of(sockets: Sequence[socket.socket]) -> str:
 class _Site(web.BaseSite):
     """Our socket and our protocol in aiohttp's runner."""
 
-    __slots__ = ("_sock", "_web_server")
+    __slots__ = ("_connections", "_sock", "_web_server")
 
-    def __init__(self, runner: web.AppRunner, web_server: web.Server, sock: socket.socket) -> None:
+    def __init__(
+        self, runner: web.AppRunner, web_server: web.Server, sock: socket.socket, connections: Connections
+    ) -> None:
         super().__init__(runner)
         self._sock = sock
         self._web_server = web_server
+        self._connections = connections
 
     @property
     @override
@@ -85,7 +100,7 @@ class _Site(web.BaseSite):
         )
 
     def _connection(self) -> JsonProtocol:
-        return JsonProtocol(self._web_server, loop=asyncio.get_running_loop(), **_CONNECTION)
+        return JsonProtocol(self._web_server, self._connections, loop=asyncio.get_running_loop(), **_CONNECTION)
 
 
 def _bind_localhost(port: int, tries: int = 20) -> list[socket.socket]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from symbiont.domain.errors import SymbiontError
+from symbiont.domain.errors import SymbiontError, no_such_task
 from symbiont.domain.intake import Intake
 from symbiont.domain.task import NewTask, Priority, Source, Status
 from symbiont.domain.wording import did_you_mean, listed, quoted
@@ -108,7 +108,7 @@ def flag(params: Mapping[str, str], name: str) -> bool:
 def task_id(text: str) -> str:
     """A task id of a path; what cannot be one is NOT_FOUND without asking anybody."""
     if _TASK_ID.fullmatch(text) is None:
-        raise SymbiontError("NOT_FOUND", f"expected id to be that of a known task, got: {quoted(text)}")
+        raise no_such_task(quoted(text))
     return text
 
 

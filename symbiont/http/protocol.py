@@ -4,6 +4,10 @@ Guarantees that even bytes which are no HTTP get the error shape of every other 
 logged at debug level and not as an error of ours, and that an error in the middle of a stream breaks it off visibly.
 """
 
+import asyncio
+from dataclasses import dataclass
+from typing import Any, cast
+
 import structlog
 from aiohttp import web
 from typing_extensions import override
@@ -15,10 +19,40 @@ from symbiont.http import edge, encode
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("symbiont.http")
 
 
-class JsonProtocol(web.RequestHandler):
-    """One connection. Differs from aiohttp's own in its refusals alone."""
+@dataclass(slots=True)
+class Connections:
+    """How many are open at a time, and the bound. `turned_away` counts those beyond it, closed before a word was read."""
 
-    __slots__ = ()
+    most: int
+    now: int = 0
+    turned_away: int = 0
+
+
+class JsonProtocol(web.RequestHandler):
+    """One connection. Differs from aiohttp's own in its refusals and in being counted."""
+
+    __slots__ = ("_connections",)
+
+    def __init__(self, server: web.Server, connections: Connections, **options: Any) -> None:
+        super().__init__(server, **options)
+        self._connections = connections
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._connections.now += 1
+        if self._connections.now > self._connections.most:
+            self._connections.turned_away += 1
+            if self._connections.turned_away.bit_count() == 1:  # the 1st, 2nd, 4th, 8th … so that a flood fills no log
+                _log.warning(
+                    "connection turned away", most=self._connections.most, so_far=self._connections.turned_away
+                )
+            cast("asyncio.Transport", transport).abort()
+
+    @override
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._connections.now -= 1
+        super().connection_lost(exc)
 
     @override
     def handle_error(

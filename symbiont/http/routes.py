@@ -52,7 +52,10 @@ Handler = Callable[[Desk, Asked], Awaitable[View]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One row: where, who handles it, what it takes and answers, and which codes it can refuse with besides the common."""
+    """One row: where, who handles it, what it takes and answers, and which codes it can refuse with besides the common.
+
+    `waits`: an answer may take as long as a task. `is_gated` False: answered above the tree, which may be away.
+    """
 
     method: Literal["GET", "POST"]
     path: str
@@ -62,6 +65,8 @@ class Route:
     body: type[msgspec.Struct] | None = None
     params: tuple[Param, ...] = ()
     codes: tuple[str, ...] = ()
+    waits: bool = False
+    is_gated: bool = True
 
     @property
     def name(self) -> str:
@@ -152,13 +157,17 @@ ROUTES: tuple[Route, ...] = (
         "POST", "/task", submit_task, "Run a task and wait for its answer",
         (views.TaskAnswer, views.DryRun), parse.TaskBody, (DRY_RUN, WAIT_S),
         (*_TASK_CODES, "STILL_PENDING", "USAGE_LIMITED", "REFUSED", "TIMED_OUT", "BAD_OUTPUT", "CLI_MISSING"),
+        waits=True,
     ),
     Route(
         "POST", "/queue", enqueue_task, "Put a task on the queue",
         (views.Queued,), parse.TaskBody, codes=_TASK_CODES,
     ),
     Route("GET", "/status", show_status, "How the orchestrator is doing, with totals", (views.Status,)),
-    Route("GET", "/health", show_health, "Whether it answers; computes nothing", (views.Health,)),
+    Route(
+        "GET", "/health", show_health, "Whether it answers; computes nothing",
+        (views.Health,), is_gated=False,
+    ),
     Route("GET", "/ledger", show_ledger, "The newest lines of the ledger", (views.LedgerPage,), params=(LIMIT,)),
     Route("GET", "/ledger/stats", show_ledger_stats, "Calls and money by model and by day", (views.LedgerStats,)),
     Route("GET", "/task/{id}", show_task, "Everything known about a task", (views.TaskView,), codes=("NOT_FOUND",)),

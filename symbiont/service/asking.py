@@ -1,5 +1,6 @@
 """Asking an actor on behalf of a caller: whatever the actor world can say becomes a value or a `SymbiontError`."""
 
+import re
 from typing import TypeVar
 
 from supervisors import CallExit, MailboxFull, Request, Runtime
@@ -7,9 +8,12 @@ from supervisors.exits import TIMEOUT
 from symbiont.actors.ledger import Refused
 from symbiont.actors.queue import Illegal, NoSuchTask
 from symbiont.actors.run_steps import Stale
-from symbiont.domain.errors import SymbiontError
+from symbiont.domain.errors import SymbiontError, no_such_task
+from symbiont.domain.wording import quoted
 
 R = TypeVar("R")
+
+_ERRNO = re.compile(r"^\[Errno \d+\] ")
 
 
 async def ask(runtime: Runtime, name: str, request: Request[R], timeout_s: float | None = 5.0) -> R:
@@ -21,27 +25,41 @@ async def ask(runtime: Runtime, name: str, request: Request[R], timeout_s: float
         return await runtime.named(name).call(request, timeout_s)
     except CallExit as exit_:
         if exit_.reason == TIMEOUT:
-            raise SymbiontError(
-                "RESTARTING", f"expected {name} to answer within {timeout_s:g} s, got: nothing"
-            ) from None
+            part = name.replace("_", " ")
+            message = f"expected the {part} to answer within {timeout_s:g} s, got: nothing"
+            raise SymbiontError("RESTARTING", message, hint="try again in a second") from None
         raise restarting(name) from None
     except MailboxFull as full:
-        raise SymbiontError("OVER_CAPACITY", f"{name} has no room: {full}", hint="try again in a moment") from None
+        raise no_room(name, full) from None
+
+
+def no_room(name: str, full: MailboxFull) -> SymbiontError:
+    return SymbiontError("OVER_CAPACITY", f"{name} has no room: {full}", hint="try again in a moment")
 
 
 def restarting(name: str) -> SymbiontError:
-    return SymbiontError("RESTARTING", f"{name} is being restarted", hint="try again in a second")
+    """Nothing was recorded: asking again is safe."""
+    part = name.replace("_", " ")
+    message = f"expected the {part} to answer, got: nothing, it is being restarted or shut down"
+    return SymbiontError("RESTARTING", message, hint="try again in a second")
 
 
-def checked(answer: R | Refused | NoSuchTask | Illegal | Stale) -> R:
-    """The answer itself, or the error it means: `STORAGE_REFUSED`, `NOT_FOUND`, `CONFLICT`."""
+def checked(answer: R | Refused | NoSuchTask | Illegal | Stale, *, allowed: str = "in another state") -> R:
+    """The answer itself, or the error it means: `STORAGE_REFUSED`, `NOT_FOUND`, `CONFLICT` (the states that are `allowed`)."""
     match answer:
         case Refused(reason):
-            raise SymbiontError("STORAGE_REFUSED", f"nothing can be recorded at the moment: {reason}")
+            raise _refused(reason)
         case NoSuchTask(task_id) | Stale(task_id):
-            hint = "symbiont task list"
-            raise SymbiontError("NOT_FOUND", f"expected the id of a task, got: {task_id}", hint=hint)
+            raise no_such_task(quoted(task_id))
         case Illegal(task_id, status):
-            raise SymbiontError("CONFLICT", f"task {task_id} is {status.value}: this cannot be done to it now")
+            message = f"expected {task_id} to be {allowed}, got: {status.value}"
+            raise SymbiontError("CONFLICT", message, hint=f"symbiont task show {task_id}")
         case _:
             return answer
+
+
+def _refused(reason: str) -> SymbiontError:
+    if reason.startswith("expected "):
+        return SymbiontError("STORAGE_REFUSED", reason, hint="symbiont queue list")
+    words = _ERRNO.sub("", reason).lower()
+    return SymbiontError("STORAGE_REFUSED", f"expected the disk to take the record, got: {words}", hint="df -h")

@@ -2,34 +2,74 @@
 
 import asyncio
 
-from supervisors import CallExit, Runtime
-from supervisors.exits import TIMEOUT
+from supervisors import CallExit, MailboxFull, Runtime
+from supervisors.exits import NOPROC, TIMEOUT
 from symbiont.actors import names
 from symbiont.actors.dispatcher import Wake
 from symbiont.actors.heartbeat import BeatNow
-from symbiont.actors.queue import AwaitFinal, Cancel, Get, NoSuchTask, Retry, Submit
+from symbiont.actors.queue import AwaitFinal, Cancel, Get, ListTasks, NoSuchTask, Retry, Submit, Submitted
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.task import NewTask, Task
 from symbiont.domain.tier import TierTable
 from symbiont.ports import Clock
 from symbiont.service import shapes, views
-from symbiont.service.asking import ask, checked, restarting
+from symbiont.service.asking import ask, checked, no_room, restarting
+from symbiont.service.standstill import with_reasons
 
 SUBMIT_TIMEOUT_S = 30.0
 RESTART_PATIENCE_S = 5.0
 
+LOOK_BACK = 10_000
+"""Tasks among which one is looked for that may have been recorded."""
+
 
 class Commands:
+    """`is_closing` is set once Symbiont is being taken down, so that whoever waits is told so."""
+
+    is_closing = False
+
     def __init__(self, runtime: Runtime, *, tiers: TierTable, clock: Clock) -> None:
         self._runtime = runtime
         self._tiers = tiers
         self._clock = clock
 
     async def run_task(self, new: NewTask, *, wait_s: float) -> views.TaskAnswer:
-        """Record, wait, answer. A queue that is restarted meanwhile is asked again: the task is on disk."""
-        submitted = checked(await ask(self._runtime, names.QUEUE, Submit(new), SUBMIT_TIMEOUT_S))
-        return shapes.answered(await self._final(submitted.task.id, wait_s))
+        """Record, wait, answer. A queue that is restarted meanwhile is asked again: the task is on disk.
+
+        Who is cut off while waiting is told the id: sending the task again would pay for it twice.
+        """
+        submitted = await self._recorded(new)
+        try:
+            return shapes.answered(await self._final(submitted.task.id, wait_s))
+        except asyncio.CancelledError:
+            raise self._cut_off(submitted.task.id) from None
+
+    async def _recorded(self, new: NewTask) -> Submitted:
+        since = rfc3339(self._clock.wall())
+        try:
+            return checked(await self._runtime.named(names.QUEUE).call(Submit(new), SUBMIT_TIMEOUT_S))
+        except CallExit as exit_:
+            if exit_.reason == NOPROC:
+                raise restarting(names.QUEUE) from None
+            return await self._found_again(new, since)
+        except MailboxFull as full:
+            raise no_room(names.QUEUE, full) from None
+        except asyncio.CancelledError:
+            raise _perhaps_recorded() from None
+
+    async def _found_again(self, new: NewTask, since: str) -> Submitted:
+        """The queue went away while it wrote: its next life knows what is on disk. Raises `RESTARTING` if the task is not.
+
+        Who asked for the same at the same time may be given the same task, which answers both.
+        """
+        if not await self._runtime.await_name(names.QUEUE, RESTART_PATIENCE_S):
+            raise _perhaps_recorded()
+        page = await ask(self._runtime, names.QUEUE, ListTasks(None, LOOK_BACK))
+        for task in reversed(page.tasks):
+            if task.created_at >= since and _asked_for(task) == new:
+                return Submitted(task, position=1)
+        raise restarting(names.QUEUE)
 
     async def _final(self, task_id: str, wait_s: float) -> Task:
         deadline_s = self._runtime.clock.monotonic() + wait_s
@@ -42,28 +82,36 @@ class Commands:
                 if exit_.reason == TIMEOUT:
                     raise await self._still_pending(task_id, wait_s) from None
                 if not await self._runtime.await_name(names.QUEUE, RESTART_PATIENCE_S):
-                    raise restarting(names.QUEUE) from None
+                    raise self._cut_off(task_id) from None
                 await asyncio.sleep(0)
 
     async def _still_pending(self, task_id: str, wait_s: float) -> SymbiontError:
-        task = await ask(self._runtime, names.QUEUE, Get(task_id))
+        found = await ask(self._runtime, names.QUEUE, Get(task_id))
         details: dict[str, object] = {"id": task_id}
-        if not isinstance(task, NoSuchTask):
+        if not isinstance(found, NoSuchTask):
+            (task,) = await with_reasons(self._runtime, self._tiers, [found])
             details |= {"status": task.status.value, "waiting_for": task.waiting_for}
             details["not_before"] = None if task.not_before is None else rfc3339(task.not_before)
-        message = f"task {task_id} is not finished after {wait_s:g} s; it goes on"
+        message = f"expected {task_id} to be finished within {wait_s:g} s, got: {details.get('status', 'nothing')}; it goes on"
         return SymbiontError("STILL_PENDING", message, hint=f"symbiont task wait {task_id}", details=details)
 
+    def _cut_off(self, task_id: str) -> SymbiontError:
+        state = (
+            "shutting down; the task goes on at the next start" if self.is_closing else "restarting; the task goes on"
+        )
+        message = f"expected {task_id} to be finished, got: Symbiont is {state}"
+        return SymbiontError("STILL_PENDING", message, hint=f"symbiont task wait {task_id}", details={"id": task_id})
+
     async def enqueue(self, new: NewTask) -> views.Queued:
-        submitted = checked(await ask(self._runtime, names.QUEUE, Submit(new), SUBMIT_TIMEOUT_S))
+        submitted = await self._recorded(new)
         return views.Queued(submitted.task.id, "queued", submitted.position)
 
     async def cancel(self, task_id: str) -> views.TaskChanged:
-        task = checked(await ask(self._runtime, names.QUEUE, Cancel(task_id)))
+        task = checked(await ask(self._runtime, names.QUEUE, Cancel(task_id)), allowed="pending or processing")
         return views.TaskChanged(task.id, task.status.value)
 
     async def retry(self, task_id: str) -> views.TaskChanged:
-        task = checked(await ask(self._runtime, names.QUEUE, Retry(task_id)))
+        task = checked(await ask(self._runtime, names.QUEUE, Retry(task_id)), allowed="failed or cancelled")
         return views.TaskChanged(task.id, task.status.value)
 
     async def heartbeat(self) -> views.Beat:
@@ -72,3 +120,13 @@ class Commands:
     async def wake(self) -> views.Woken:
         lifted = await ask(self._runtime, names.DISPATCHER, Wake(), timeout_s=30.0)
         return views.Woken(tuple(shapes.limit_view(limit, self._tiers.names) for limit in lifted))
+
+
+def _asked_for(task: Task) -> NewTask:
+    return NewTask(task.task, task.source, task.force_tier, task.priority, task.project)
+
+
+def _perhaps_recorded() -> SymbiontError:
+    """The queue went away while it wrote: only the list of tasks tells."""
+    message = "expected to hear that the task was recorded, got: nothing, for the queue is being restarted or shut down"
+    return SymbiontError("OUTCOME_UNKNOWN", message, hint="before you send it again: symbiont task list")

@@ -23,17 +23,24 @@ def dry_run(new: NewTask, config: Config, tiers: TierTable, prices: PriceTable) 
     if not isinstance(reply.outcome, Done):
         raise SymbiontError(code_of(reply.outcome), f"the task would fail: {detail_of(reply.outcome)}")
     usage = reply.usage[0].usage
+    cost_nanos = prices.cost_nanos(tier.price_model, usage)
     return views.DryRun(
         task=new.task,
         model=tier.name,
         model_id=tier.price_model,
         confidence=classification.confidence,
-        reason=classification.reason,
+        reason=_reason(classification, tier.name),
         classified_by=classification.source,
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
-        estimated_cost_usd=usd(prices.cost_nanos(tier.price_model, usage) or 0),
+        estimated_cost_usd=None if cost_nanos is None else usd(cost_nanos),
     )
+
+
+def _reason(classification: Classification, tier: str) -> str:
+    if classification.tier == tier:
+        return classification.reason
+    return f"{classification.reason}; low confidence in {classification.tier}: one tier up"
 
 
 def _classified(new: NewTask, tiers: TierTable) -> Classification:

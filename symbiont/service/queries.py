@@ -1,23 +1,31 @@
 """Questions to a running Symbiont. Nothing here changes anything."""
 
+import asyncio
+from typing import TypeVar
+
 import msgspec
 
-from supervisors import Runtime
+from supervisors import Request, Runtime
 from symbiont.actors import names
 from symbiont.actors.dispatcher import ReadLimits
 from symbiont.actors.heartbeat import LastBeat
 from symbiont.actors.ledger import ReadEntries, ReadTotals
 from symbiont.actors.queue import CountTasks, Get, ListTasks
-from symbiont.domain.closure import STOPPAGES
+from symbiont.domain.errors import SymbiontError
 from symbiont.domain.ledger import Tally, encode
 from symbiont.domain.moment import rfc3339
+from symbiont.domain.routing import STOPPAGES
 from symbiont.domain.task import Status
 from symbiont.domain.tier import TierTable
 from symbiont.ports import Clock
 from symbiont.service import shapes, views
 from symbiont.service.asking import ask, checked
+from symbiont.service.standstill import with_reasons
 
 RUNTIME = "python/asyncio"
+STATUS_PATIENCE_S = 1.0
+
+R = TypeVar("R")
 
 
 class Queries:
@@ -37,12 +45,15 @@ class Queries:
         return views.Health(runtime=RUNTIME, status="ok")
 
     async def task(self, task_id: str) -> views.TaskView:
-        return shapes.task_view(checked(await ask(self._runtime, names.QUEUE, Get(task_id))))
+        found = checked(await ask(self._runtime, names.QUEUE, Get(task_id)))
+        (task,) = await with_reasons(self._runtime, self._tiers, [found])
+        return shapes.task_view(task)
 
     async def tasks(self, status: str | None, limit: int) -> views.TaskList:
         wanted = None if status is None else Status(status)
         page = await ask(self._runtime, names.QUEUE, ListTasks(wanted, limit))
-        tasks = tuple(shapes.task_view(task) for task in page.tasks)
+        found = await with_reasons(self._runtime, self._tiers, page.tasks)
+        tasks = tuple(shapes.task_line(task) for task in found)
         return views.TaskList(tasks, len(tasks), page.total)
 
     async def ledger(self, limit: int) -> views.LedgerPage:
@@ -54,14 +65,17 @@ class Queries:
 
     async def status(self) -> views.Status:
         runtime = self._runtime
-        totals = await ask(runtime, names.LEDGER, ReadTotals())
-        counts = await ask(runtime, names.QUEUE, CountTasks())
-        limits = await ask(runtime, names.DISPATCHER, ReadLimits())
-        last = await ask(runtime, names.HEARTBEAT, LastBeat(), timeout_s=30.0)
+        totals, counts, limits, last = await asyncio.gather(
+            ask(runtime, names.LEDGER, ReadTotals(), STATUS_PATIENCE_S),
+            ask(runtime, names.QUEUE, CountTasks(), STATUS_PATIENCE_S),
+            self._if_there(names.DISPATCHER, ReadLimits()),
+            self._if_there(names.HEARTBEAT, LastBeat()),
+        )
         now = self._clock.wall()
-        closed = [limit for limit in limits if limit.opens_at > now]
+        closed = [limit for limit in limits or () if limit.opens_at > now]
+        is_stuck = limits is None or any(limit.limit in STOPPAGES for limit in closed)
         return views.Status(
-            status="healthy" if last is None else last.status,
+            status="degraded" if is_stuck else "healthy" if last is None else last.status,
             runtime=RUNTIME,
             api_uptime_seconds=int(self._clock.monotonic() - self._started_s),
             rate_limited=any(limit.limit not in STOPPAGES for limit in closed),
@@ -77,6 +91,13 @@ class Queries:
             workers=self.workers,
             rehearsal=shapes.model_total(totals.rehearsal),
         )
+
+    async def _if_there(self, name: str, request: Request[R]) -> R | None:
+        """None from an actor that is busy or away: the rest of the status is known without it."""
+        try:
+            return await ask(self._runtime, name, request, STATUS_PATIENCE_S)
+        except SymbiontError:
+            return None
 
     def _tier_usage(self, by_date_and_tier: dict[tuple[str, str], Tally], today: str) -> dict[str, views.TierUsage]:
         found = {name: by_date_and_tier.get((today, name), Tally()) for name in self._tiers.names}

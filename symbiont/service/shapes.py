@@ -5,12 +5,15 @@ from collections.abc import Iterable
 import msgspec
 
 from symbiont.actors.heartbeat import Snapshot
-from symbiont.domain.errors import SymbiontError
+from symbiont.domain.advice import bad_end
 from symbiont.domain.lanes import Closed
 from symbiont.domain.ledger import Tally, Totals
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.task import Status, Task
 from symbiont.service import views
+
+LISTED_CHARS = 200
+"""How much of a text a list shows: ten thousand tasks stay a few megabytes."""
 
 
 def task_view(task: Task) -> views.TaskView:
@@ -31,6 +34,16 @@ def task_view(task: Task) -> views.TaskView:
         failure=task.failure,
         finished_at=task.finished_at,
     )
+
+
+def task_line(task: Task) -> views.TaskView:
+    """A task as one of a list: of its texts, what fits on a line or two."""
+    answer = task.answer and msgspec.structs.replace(task.answer, text=_cut(task.answer.text))
+    return task_view(msgspec.structs.replace(task, task=_cut(task.task), answer=answer))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LISTED_CHARS else f"{text[: LISTED_CHARS - 1]}…"
 
 
 def task_answer(task: Task) -> views.TaskAnswer | None:
@@ -56,13 +69,7 @@ def answered(task: Task) -> views.TaskAnswer:
     answer = task_answer(task)
     if task.status is Status.DONE and answer is not None:
         return answer
-    details = {"id": task.id, "status": task.status.value, "attempts": task.attempt}
-    if task.status is Status.CANCELLED:
-        raise SymbiontError("CANCELLED", f"task {task.id} was cancelled", details=details)
-    if task.failure is None:
-        raise SymbiontError("INTERNAL", f"task {task.id} ended without an answer", details=details)
-    text = f"task {task.id} failed: {task.failure.detail or task.failure.code}"
-    raise SymbiontError(task.failure.code, text, hint=f"symbiont task retry {task.id}", details=details)
+    raise bad_end(task.id, task.status.value, task.attempt, task.failure)
 
 
 def model_total(tally: Tally) -> views.ModelTotal:

@@ -79,7 +79,9 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class LedgerPage(msgspec.Struct, frozen=True):
-    """`GET /ledger?limit=`: the raw lines of the ledger, newest last."""
+    """`GET /ledger?limit=`: the calls as the ledger has them, without the chain's `seq`, `batch` and `hash`;
+    newest last.
+    """
 
     entries: tuple[msgspec.Raw, ...]
     count: int
@@ -117,7 +119,7 @@ class TaskView(msgspec.Struct, frozen=True):
 
 
 class TaskList(msgspec.Struct, frozen=True):
-    """`GET /queue?status=`: newest last, at most `limit` of `total`."""
+    """`GET /queue?status=`: newest last, at most `limit` of `total`. Texts are cut to 200 characters; a task alone is whole."""
 
     tasks: tuple[TaskView, ...]
     count: int
@@ -151,7 +153,9 @@ class Woken(msgspec.Struct, frozen=True):
 
 
 class DryRun(msgspec.Struct, frozen=True):
-    """`POST /task?dry_run=true`: what would be sent where, and what it would cost. No model is called, nothing is recorded."""
+    """`POST /task?dry_run=true`: what would be sent where, and what it would cost (None: the model has no
+    price). No model is called, nothing is recorded.
+    """
 
     task: str
     model: str
@@ -161,7 +165,7 @@ class DryRun(msgspec.Struct, frozen=True):
     classified_by: str
     input_tokens: int
     output_tokens: int
-    estimated_cost_usd: float
+    estimated_cost_usd: float | None
 
 
 class ErrorBody(msgspec.Struct, frozen=True):

@@ -51,6 +51,18 @@ async def test_requests_that_outlive_a_restart_are_counted_and_go_on(start):
     assert (first.value, await in_flight(system)) == ("answered", 0)
 
 
+async def test_requests_that_wait_leave_room_for_the_quick_ones_also_after_a_restart(start):
+    system = await start(config=Config(server=Server(max_in_flight=4)))
+    event = asyncio.Event()
+    waiting = [await system.ask(names.HTTP_SERVER, Admit(lambda: request_until(event), waits=True)) for _ in range(4)]
+    assert waiting[3] == Busy(3)
+    await system.crash(names.HTTP_SERVER)
+    assert await system.ask(names.HTTP_SERVER, Admit(lambda: request_until(event), waits=True)) == Busy(3)
+    assert not isinstance(await admit(system, event), Busy)
+    assert await admit(system, event) == Busy(4)
+    event.set()
+
+
 async def test_a_request_that_crashes_frees_its_place_and_touches_nobody(system):
     async def broken():
         raise RuntimeError("a bug")

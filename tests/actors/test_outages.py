@@ -48,7 +48,7 @@ async def test_an_outage_uses_up_no_try_once_the_worker_is_out_of_order(system):
     task_id = await system.submit(force_tier="haiku")
     await system.advance(86_400.0)
     task = await system.task(task_id)
-    assert (task.status, task.failures, task.waiting_for) == ("pending", 2, "limit outage")
+    assert (task.status, task.failures, task.waiting_for) == ("pending", 2, "pause after outage")
 
 
 @pytest.mark.parametrize("outcome", [CliMissing(), NotStarted()], ids=code)

@@ -3,7 +3,7 @@
 import structlog
 
 from symbiont.actors import names
-from symbiont.config.schema import Config, Routing
+from symbiont.config.schema import Config, Dispatch, Routing
 from symbiont.domain.outcome import (
     Empty,
     Overloaded,
@@ -169,12 +169,18 @@ async def test_what_the_dearest_tier_cannot_do_fails(system):
     assert (task.status, task.failure.code, task.failure.detail) == ("failed", "TOO_LONG", "1M tokens")
 
 
-async def test_an_empty_answer_is_tried_again_once_then_one_tier_up(system):
-    system.worker.script(Empty(), Empty(), tier="haiku")
-    task_id = await system.submit(force_tier="haiku")
-    await system.advance(5.0)
-    assert (await system.task(task_id)).answer.tier == "sonnet"
-    assert system.worker.trail == ["task haiku", "task haiku", "task sonnet"]
+async def test_an_empty_answer_is_tried_one_tier_up(system):
+    system.worker.script(Empty(), tier="haiku")
+    assert (await system.task(await system.submit(force_tier="haiku"))).answer.tier == "sonnet"
+    assert system.worker.trail == ["task haiku", "task sonnet"]
+
+
+async def test_no_more_calls_are_paid_for_than_tries_are_allowed_whichever_tier_they_go_to(start):
+    system = await start(config=Config(dispatch=Dispatch(max_attempts=2)))
+    system.worker.script(Truncated(), Truncated(), Truncated())
+    task = await system.task(await system.submit(force_tier="haiku"))
+    assert (task.status, task.failure.code) == ("failed", "TRUNCATED")
+    assert system.worker.trail == ["task haiku", "task sonnet"]
 
 
 async def test_a_refused_task_fails_at_once(system):
@@ -237,6 +243,12 @@ async def test_a_source_that_is_not_wanted_is_left_alone(start):
     system = await start(source="direct")
     queued, direct = await system.submit(), await system.submit(source="direct")
     assert ((await system.task(queued)).status, (await system.task(direct)).status) == ("pending", "done")
+
+
+async def test_an_open_call_says_how_it_will_be_billed_should_it_never_be_settled(start):
+    system = await start(worker=ScriptedWorker(billing="api"))
+    await system.submit(force_tier="haiku")
+    assert [line["call"]["billing"] for line in system.lines("queue") if line.get("call")] == ["api"]
 
 
 async def test_an_answer_that_is_paid_for_is_delivered_whatever_becomes_of_the_log(system):

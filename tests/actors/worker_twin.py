@@ -9,7 +9,8 @@ from collections import defaultdict, deque
 from dataclasses import dataclass, field
 
 from symbiont.domain.outcome import Cancelled, CliMissing, Done, NotStarted, Outcome
-from symbiont.domain.usage import Billing, ModelUsage, Usage
+from symbiont.domain.task import Billing
+from symbiont.domain.usage import ModelUsage, Usage
 from symbiont.ports import CallKind, ModelCall, ModelReply
 
 FULL = Usage(input_tokens=1_000, output_tokens=200)

@@ -25,6 +25,11 @@ def test_a_text_task_is_called_lean():
     assert {"--effort", "--json-schema"}.isdisjoint(argv)
 
 
+def test_the_barest_mode_is_for_a_key_alone_since_it_knows_no_login():
+    assert "--bare" in argv_of("claude", a_call(), has_key=True)
+    assert "--bare" not in argv_of("claude", a_call(), has_key=False)
+
+
 def test_no_tools_stands_last_so_that_it_swallows_nothing():
     assert argv_of("claude", a_call(schema={"type": "object"}, frugal=True))[-2:] == ["--tools", ""]
 
@@ -33,8 +38,9 @@ def test_a_frugal_call_thinks_little_in_old_and_new_releases():
     call = a_call(frugal=True)
 
     assert option(argv_of("claude", call), "--effort") == "low"
-    assert env_of({}, call, "m")["MAX_THINKING_TOKENS"] == "0"
-    assert "MAX_THINKING_TOKENS" not in env_of({}, a_call(), "m")
+    thrift = {"MAX_THINKING_TOKENS": "0", "CLAUDE_CODE_DISABLE_THINKING": "1"}
+    assert env_of({}, call, "m").items() >= thrift.items()
+    assert thrift.keys().isdisjoint(env_of({}, a_call(), "m"))
 
 
 def test_a_schema_travels_as_json():
@@ -94,6 +100,7 @@ def test_no_other_variable_is_forwarded(base):
         ("CLAUDE_CODE_DISABLE_ATTACHMENTS", "1"),
         ("CLAUDE_CODE_DISABLE_CLAUDE_MDS", "1"),
         ("CLAUDE_CODE_MAX_RETRIES", "1"),
+        ("DISABLE_PROMPT_CACHING", "1"),
         ("API_TIMEOUT_MS", "30000"),
         ("SYMBIONT_CALL", "me:task-1:1"),
     ],

@@ -73,13 +73,14 @@ def test_the_first_words_that_are_no_event_are_kept_for_the_detail():
 def test_no_event_can_break_it(event):
     transcript = transcript_of(event, {"type": "result"} | event, {"type": "stream_event"} | event)
 
-    transcript.usage()
-    transcript.quota()
+    assert all(isinstance(used, ModelUsage) for used in transcript.usage())
+    assert all(isinstance(window, QuotaWindow) for window in transcript.quota())
+    assert transcript_of(event, a_result()).result.text == "OK"
 
 
 @given(st.binary(max_size=200))
 def test_no_bytes_can_break_it(line):
-    transcript_of(line, b'{"type":"result"' + line)
+    assert transcript_of(line, b'{"type":"result"' + line, a_result()).result.text == "OK"
 
 
 # Usage

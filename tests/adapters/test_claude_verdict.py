@@ -18,6 +18,7 @@ from symbiont.domain.outcome import (
     Empty,
     Interrupted,
     NoCredit,
+    Outcome,
     Overloaded,
     RateLimited,
     Refused,
@@ -241,7 +242,11 @@ def test_an_end_without_a_result_is_known_by_the_exit_code(code, expected):
     ),
 )
 def test_every_combination_gives_an_outcome(code, stderr, fields):
-    verdict({"type": "result"} | fields, exit_code=code, stderr=stderr, schema=SCHEMA if code else None)
+    outcome = verdict({"type": "result"} | fields, exit_code=code, stderr=stderr, schema=SCHEMA if code else None)
+
+    assert isinstance(outcome, Outcome)
+    if code:
+        assert not isinstance(outcome, Done)
 
 
 def test_a_detail_holds_no_key_and_little_text():

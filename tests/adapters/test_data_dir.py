@@ -57,7 +57,10 @@ def test_a_holder_that_has_not_signed_yet_is_no_riddle(data_dir: DataDir):
 def test_a_closed_directory_can_be_opened_again(data_dir: DataDir):
     data_dir.close()
     data_dir.close()
-    DataDir.open(data_dir.path).close()
+    again = DataDir.open(data_dir.path)
+    with pytest.raises(SymbiontError, match="expected data_dir to be used by one process"):
+        DataDir.open(data_dir.path)
+    again.close()
 
 
 def test_a_process_that_was_killed_holds_nothing(tmp_path: Path):
@@ -110,7 +113,15 @@ def test_a_missing_parent_is_named_with_the_command_that_makes_it(tmp_path: Path
         SymbiontError, match=r"expected data_dir to be inside an existing directory, got: .*/missing/data"
     ) as error:
         DataDir.open(tmp_path / "missing" / "data")
-    assert error.value.hint == f"mkdir -p '{tmp_path}/missing'"
+    assert error.value.hint == f"mkdir -p {tmp_path}/missing"
+
+
+@pytest.mark.parametrize("place", ["/etc/passwd", "/proc/data"])
+def test_no_command_is_advised_that_would_do_harm_or_nothing(place: str):
+    with pytest.raises(SymbiontError) as error:
+        DataDir.open(Path(place))
+    assert error.value.hint.startswith("set SYMBIONT_DATA_DIR to a directory")
+    assert place.rpartition("/")[0] not in error.value.hint
 
 
 def test_missing_parents_are_made_on_request(tmp_path: Path):

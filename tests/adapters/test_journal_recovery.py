@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from symbiont.adapters.file_ops import FileOps
+from symbiont.adapters.journal import FileJournal
 from symbiont.adapters.journal_errors import SyncFailed
 from symbiont.adapters.journal_file import JournalFile
 from symbiont.adapters.journal_format import MAX_BATCH_BYTES
@@ -46,6 +48,11 @@ def write(path: Path, *batches: int, chained: bool = False) -> bytes:
         file.append([b'{"text":"%b","n":%d}' % (b"x" * 40, number) for number in range(size)])
     file.close()
     return path.read_bytes()
+
+
+def tear(path: Path) -> None:
+    """One whole record, and five bytes of another."""
+    path.write_bytes(write(path, 1) + b'{"n":')
 
 
 def torn_files(path: Path) -> list[bytes]:
@@ -275,3 +282,23 @@ def test_the_directory_is_created_private(path: Path):
 def test_a_line_reads_as_plain_json_with_the_chain_last(path: Path):
     line = write(path, 1, chained=True).splitlines()[0]
     assert list(json.loads(line)) == ["text", "n", "seq", "batch", "hash"]
+
+
+async def test_a_torn_tail_is_told_in_the_log_with_where_it_is_kept(path: Path):
+    tear(path)
+    journal = FileJournal(path, chained=False)
+    with capture_logs() as logs:
+        opened = await journal.open()
+        await journal.close()
+    (told,) = logs
+    assert (told["event"], told["log_level"], told["bytes"]) == ("torn_tail_put_aside", "warning", 5)
+    assert (told["file"], told["kept_in"]) == (str(path), opened.quarantine_file)
+
+
+async def test_a_whole_journal_opens_without_a_word(path: Path):
+    write(path, 1)
+    journal = FileJournal(path, chained=False)
+    with capture_logs() as logs:
+        await journal.open()
+        await journal.close()
+    assert logs == []

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -146,6 +147,33 @@ def test_waiting_asks_ever_more_seldom_and_never_past_its_end(api, client, a_tas
 
 def _patience(timeout_s, slept):
     return Patience(timeout_s, now=lambda: 0.0, sleep=slept.append)
+
+
+def test_a_server_that_is_slow_to_read_is_waited_for_as_long_as_the_caller_allows(monkeypatch):
+    monkeypatch.setattr("symbiont.cli.client.CONNECT_S", 0.2)
+
+    def serve():
+        connection, _ = listener.accept()
+        with connection, connection.makefile("rb") as request:
+            time.sleep(0.5)  # longer than a connection may take
+            length = 0
+            while (line := request.readline()).strip():
+                if line.lower().startswith(b"content-length:"):
+                    length = int(line.split(b":")[1])
+            request.read(length)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        client = Client(Address(f"http://127.0.0.1:{listener.getsockname()[1]}", "--url"))
+
+        assert client.post("/task", {"task": "x" * 20_000_000}, timeout_s=None) == b"{}"
+        thread.join()
+
+
+def test_an_end_of_patience_without_a_limit_is_told_without_one(client):
+    assert client._late(None).message.endswith("got: none")
 
 
 def _restarting(api):

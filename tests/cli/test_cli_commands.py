@@ -35,8 +35,8 @@ def test_every_command_explains_itself_and_nothing_else(run, command):
 @pytest.mark.parametrize(
     ("argv", "code", "says", "hint"),
     [
-        (("tsk",), "UNKNOWN_FIELD", 'Did you mean "task"?', "symbiont --help"),
-        (("task", "sho"), "UNKNOWN_FIELD", 'Did you mean "show"?', "symbiont task --help"),
+        (("tsk",), "UNKNOWN_FIELD", "expected a command of `symbiont`, got: tsk", "did you mean task?"),
+        (("task", "sho"), "UNKNOWN_FIELD", "a command of `symbiont task`, got: sho", "did you mean show?"),
         (("task", "show"), "MISSING_FIELD", "ID", "symbiont task show --help"),
         (
             ("task", "show", "a", "b"),
@@ -45,7 +45,7 @@ def test_every_command_explains_itself_and_nothing_else(run, command):
             "symbiont task show --help",
         ),
         (("task", "list", "--limit", "x"), "WRONG_TYPE", "--limit", "symbiont task list --help"),
-        (("status", "--jso"), "UNKNOWN_FIELD", "Did you mean --json?", "symbiont status --help"),
+        (("status", "--jso"), "UNKNOWN_FIELD", "an option of `symbiont status`, got: --jso", "did you mean --json?"),
         (("status", "--url"), "MISSING_FIELD", "--url", "symbiont status --help"),
         (("completion", "tcsh"), "WRONG_TYPE", "bash", "symbiont completion --help"),
     ],
@@ -175,3 +175,23 @@ def test_a_shell_gets_its_completion_script(run, shell):
 
     assert ran.code == 0
     assert "submit" in ran.out
+
+
+@pytest.mark.parametrize("how", [("FILE",), ("--config", "FILE")], ids=" ".join)
+def test_a_configuration_file_is_checked_however_it_is_named(run, tmp_path, how):
+    file = tmp_path / "symbiont.toml"
+    file.write_text("[server]\nport = 1\n", "utf-8")
+    ran = run("config", "check", *[str(file) if word == "FILE" else word for word in how], "--json")
+    assert ran.code == 0
+    assert (ran.json["ok"], ran.json["file"], ran.json["warnings"]) == (True, str(file), [])
+
+
+def test_a_configuration_that_cannot_start_does_not_pass(run, tmp_path):
+    file = tmp_path / "symbiont.toml"
+    file.write_text('prices_file = "nope.toml"\n', "utf-8")
+    assert run("config", "check", str(file)).code == 2
+
+
+def test_a_server_and_no_server_at_once_is_refused(run):
+    ran = run("task", "submit", "hi", "--local", "--url", "http://127.0.0.1:1")
+    assert (ran.code, "expected --local without --url, got: both" in ran.err) == (2, True)

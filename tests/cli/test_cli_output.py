@@ -193,3 +193,31 @@ def test_no_control_character_survives_but_tab_and_newline(text):
     controls = {chr(code) for code in [*range(0x20), *range(0x7F, 0xA0)]} - {"\t", "\n"}
 
     assert not controls & set(output._tame(text))
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "hint"),
+    [
+        (
+            "task list --stauts done",
+            "expected an option of `symbiont task list`, got: --stauts",
+            "did you mean --status?",
+        ),
+        (
+            "task list --status don",
+            'expected --status to be pending, processing, done, failed or cancelled, got: "don"',
+            "did you mean done?",
+        ),
+        ("task list --limit x", 'expected --limit to be an integer, got: "x"', "symbiont task list --help"),
+        (
+            "serve --worker cluade",
+            'expected --worker to be auto, claude or rehearsal, got: "cluade"',
+            "did you mean claude?",
+        ),
+        ("taks list", "expected a command of `symbiont`, got: taks", "did you mean task?"),
+        ("task show", "expected ID to be given, got: nothing", "symbiont task show --help"),
+        ("version x", "expected no more arguments, got: x", "symbiont version --help"),
+    ],
+)
+def test_a_slip_on_the_command_line_is_told_in_the_words_of_every_error(run, line, message, hint):
+    assert run(*line.split()).err == f"error {run(*line.split(), '--json').error['code']}: {message}\nhint: {hint}\n"

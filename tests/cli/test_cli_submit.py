@@ -314,3 +314,13 @@ def test_a_task_can_be_typed_when_asked_for(start, api, an_answer, keyboard):
 
     assert err.startswith(b"reading the task from the terminal")
     assert api.seen[0].fields == {"task": "typed by hand"}
+
+
+def test_an_unknown_tier_is_told_by_the_flag_that_was_typed(ask, api):
+    api.answers(
+        "POST",
+        "/task",
+        {"error": "expected force_tier to be haiku, got: x", "code": "UNKNOWN_TIER", "details": {}},
+        status=400,
+    )
+    assert "expected --tier to be haiku, got: x" in ask("task", "submit", "hi", "--tier", "x").err

@@ -2,6 +2,8 @@
 
 import pytest
 
+from symbiont.domain.advice import advice
+
 
 def test_a_task_is_shown_with_everything_known_about_it(ask, api, a_task, an_answer):
     verdict = {"tier": "haiku", "confidence": "high", "reason": "simple", "task_type": "chat", "source": "model"}
@@ -142,4 +144,4 @@ def test_a_task_that_ends_badly_ends_the_wait_with_its_reason(ask, api, a_task, 
     ran = ask("task", "wait", "task-1", "--json")
 
     assert (ran.code, ran.error["code"]) == (exit_code, code)
-    assert ran.error["details"]["hint"] == "symbiont task retry task-1"
+    assert ran.error["details"]["hint"] == advice(code, "task-1")

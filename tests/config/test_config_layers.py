@@ -7,8 +7,7 @@ import platformdirs
 import pytest
 
 from symbiont.config import data_dir, dotted, load
-from symbiont.config.keys import _in_words as in_words
-from symbiont.config.keys import catalogue
+from symbiont.config.keys import catalogue, in_words
 from symbiont.config.schema import Config
 
 
@@ -31,8 +30,8 @@ def test_without_file_environment_and_flags_everything_is_at_its_default():
     [
         ({}, {}, 1, "file {file}"),
         ({"SYMBIONT_PORT": "2"}, {}, 2, "environment SYMBIONT_PORT"),
-        ({"SYMBIONT_PORT": "2"}, {"server.port": 3}, 3, "flag"),
-        ({}, {"server.port": "3"}, 3, "flag"),
+        ({"SYMBIONT_PORT": "2"}, {"server.port": 3}, 3, "command line"),
+        ({}, {"server.port": "3"}, 3, "command line"),
         ({"SYMBIONT_PORT": "2", "SYMBIONT_SERVER_PORT": "4"}, {}, 4, "environment SYMBIONT_SERVER_PORT"),
     ],
 )
@@ -162,4 +161,4 @@ def test_variables_of_other_purposes_pass_without_a_word():
 
 def test_a_kind_of_setting_that_has_no_words_yet_is_told_to_whoever_adds_it():
     with pytest.raises(TypeError, match="expected setting to be a text, number or literal"):
-        in_words(msgspec.inspect.type_info(bytes))
+        in_words(bytes)

@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
-from supervisors import KILLED, SHUTDOWN, Actor, CallExit, Custom, Down, Exit, NotStarted, Stop, Supervisor, spawn
+from supervisors import KILLED, SHUTDOWN, Actor, CallExit, Custom, Down, Exit, NotStarted, Stop, Supervisor, spawn, sys
 from supervisors.agent import Agent, AgentProcess
 from supervisors.exits import NOPROC
+from supervisors.flags import Flags
 from supervisors.registry import (
     AlreadyRegistered,
     Keys,
@@ -19,9 +20,7 @@ from supervisors.registry import (
     UnknownRegistry,
     Unregistered,
 )
-from supervisors.registry_table import when_released
 from supervisors.signals import CURRENT
-from supervisors.spec import Flags
 from supervisors.testing import settle
 from tests.supervisors.scripted import Scripted, boom, started
 
@@ -261,10 +260,7 @@ async def test_o09_a_key_is_registered_once_across_processes(unique, me, other):
     assert (unique.keys(me), unique.lookup("hello")) == ([], [(other, 1)])
 
 
-@pytest.mark.xfail(reason="core", strict=False)
 async def test_o10_a_key_of_the_dead_is_free_though_the_registry_is_suspended(runtime, unique, me, other):
-    from supervisors import sys
-
     unique.register("hello", 1, owner=other)
     await sys.suspend(runtime.named("registry"))
     other.exit(KILLED)
@@ -587,7 +583,7 @@ async def test_o38_no_key_has_a_meaning_of_its_own(runtime, key, me):
 
 async def test_o39_a_key_whose_owner_is_dead_but_not_reaped_can_be_taken(runtime, unique, me, other):
     taken: list[object] = []
-    when_released(other, lambda: taken.append((table(runtime).size, unique.register("hello", 2, owner=me))))
+    other.on_release(lambda: taken.append((table(runtime).size, unique.register("hello", 2, owner=me))))
     unique.register("hello", 1, owner=other)  # is reaped after the callback above
     other.exit(KILLED)
 

@@ -28,9 +28,9 @@ from supervisors import (
 from supervisors.agent import Agent
 from supervisors.dynamic import ListChildren, StartDynamic
 from supervisors.exits import NOPROC
+from supervisors.flags import AutoShutdown, Flags
 from supervisors.partition import Partitions, PartitionSupervisor, UnknownPartitions, partition_of
 from supervisors.registry import Registry
-from supervisors.spec import Flags
 from supervisors.testing import settle
 from tests.supervisors.family import Child, Plan
 from tests.supervisors.scripted import Ask, Scripted, boom, started
@@ -203,11 +203,8 @@ def test_q13_partitions_are_a_positive_integer(number):
 
 
 def test_q15_a_partition_that_ends_must_not_end_the_others():
-    class Flagged(Flags):
-        auto_shutdown = "any_significant"
-
     with pytest.raises(BadSpec, match=r"expected auto_shutdown .* to be never, got: any_significant"):
-        PartitionSupervisor.spec("buckets", numbered, flags=Flagged())
+        PartitionSupervisor.spec("buckets", numbered, flags=Flags(auto_shutdown=AutoShutdown.ANY_SIGNIFICANT))
 
 
 async def test_a_key_leads_to_the_successor_when_its_partition_has_crashed(runtime):

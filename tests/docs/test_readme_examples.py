@@ -1,5 +1,6 @@
 """Every command the README shows is run against a real server in rehearsal, and answers what the README says."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -33,6 +34,19 @@ def test_a_command_answers_what_the_readme_shows(block, ran):
     shown, came = same(block, ran[block.line].output)
 
     assert came == shown
+
+
+@pytest.mark.parametrize("block", [block for block in COMMANDS if "ledger.jsonl" in block.code], ids=str)
+def test_a_look_at_the_ledger_survives_a_call_whose_cost_is_unknown(block, tmp_path):
+    calls = [{"task_id": f"task-{cost}", "model": "haiku", "estimated_cost_usd": cost} for cost in (0.1, None, 0.2)]
+    lines = [json.dumps({"timestamp": "2026-03-19T14:33:12Z", "billing": "api", **call}) for call in calls]
+    ledger = tmp_path / "ledger.jsonl"
+    ledger.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    code = block.code.replace("~/.local/state/symbiont/ledger.jsonl", str(ledger))
+
+    done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 3), done.stderr
 
 
 def test_a_command_that_is_not_run_says_why():

@@ -28,7 +28,7 @@ def read(answer: object, text: str = "") -> Classification | str:
 
 
 def test_system_prompt_and_schema_stay_small_for_every_task_pays_for_them():
-    assert len(classifier_system(TIERS).encode()) + len(json.dumps(classifier_schema(TIERS))) < 1_500
+    assert len(classifier_system(TIERS).encode()) + len(json.dumps(classifier_schema())) < 750
 
 
 def test_the_system_prompt_names_every_tier_and_what_it_suits():
@@ -37,13 +37,13 @@ def test_the_system_prompt_names_every_tier_and_what_it_suits():
 
 
 def test_the_schema_requires_three_keys_and_forbids_none():
-    schema = classifier_schema(TIERS)
+    schema = classifier_schema()
     assert schema["required"] == ["tier", "confidence", "reason"]
     assert "additionalProperties" not in json.dumps(schema)
 
 
 def test_a_whole_short_task_stands_between_the_tags():
-    assert re.fullmatch(r"<task-(\w{8})>\nSay hi\n</task-\1>\nWhich tier .*", classifier_prompt("Say hi", 8_000))
+    assert re.fullmatch(r"<task-(\w{8})>\nSay hi\n</task-\1>\nWhich tier\?", classifier_prompt("Say hi", 8_000))
 
 
 @given(st.text(st.characters()), st.integers(1, 200))

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from symbiont.domain import outcome as o
-from symbiont.domain.closure import STOPPAGES, Closure, ClosurePolicy, closure_of, limit_of, proves_service
+from symbiont.domain.closure import Closure, ClosurePolicy, closure_of, limit_of, proves_service
 from symbiont.domain.errors import MEANINGS
+from symbiont.domain.routing import STOPPAGES
 
 CLOSURES = ClosurePolicy(
     unknown_reset_s=900.0, rate_backoff_base_s=30.0, rate_backoff_max_s=900.0, account_pause_s=60.0

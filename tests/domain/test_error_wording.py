@@ -2,7 +2,7 @@
 
 import pytest
 
-from symbiont.domain.wording import did_you_mean, encodable, listed, quoted
+from symbiont.domain.wording import did_you_mean, encodable, has_visible_text, listed, quoted
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,15 @@ def test_a_near_miss_is_guessed_and_a_far_one_is_not():
 
 def test_lone_surrogates_become_question_marks():
     assert encodable("a\udfffb") == "a?b"
+
+
+@pytest.mark.parametrize(
+    "text", ["", " \n\t", "\u200b\u00a0", "\ufeff", "\u2060\u2028", "\u3164\u2800", "\x1b\x00", "\u00ad"]
+)
+def test_what_nobody_can_see_is_no_text(text):
+    assert not has_visible_text(text)
+
+
+@pytest.mark.parametrize("text", [".", " a ", "\u200bx", "你好", "é", "🙂"])
+def test_one_visible_character_is_enough(text):
+    assert has_visible_text(text)

@@ -29,7 +29,7 @@ TABLE = [
     (o.Unreachable(), RetryHere(2.0), RetryHere(2.0)),
     (o.TimedOut("idle", 180.0), RetryHere(2.0), RetryHere(2.0)),
     (o.Interrupted(), RetryHere(2.0), RetryHere(2.0)),
-    (o.Empty(), RetryHere(2.0), RetryHere(2.0)),
+    (o.Empty(), Escalate("empty"), RetryHere(2.0)),
     (o.TooLong(), Escalate("too long"), GiveUp("TOO_LONG")),
     (o.Truncated(), Escalate("truncated"), GiveUp("TRUNCATED")),
     (o.TurnsExceeded(), Escalate("turns exceeded"), GiveUp("TURNS_EXCEEDED")),
@@ -86,14 +86,19 @@ def test_a_closed_lane_never_uses_up_a_try(outcome):
     assert isinstance(decide(outcome, failures=1_000, can_escalate=False, policy=POLICY), Reroute)
 
 
-def test_a_second_empty_answer_is_a_matter_of_quality():
-    assert decide(o.Empty(), failures=1, can_escalate=True, policy=POLICY) == Escalate("empty")
-    assert decide(o.Empty(), failures=1, can_escalate=False, policy=POLICY) == GiveUp("EMPTY")
+QUALITY = [o.Empty(), o.TooLong(), o.Truncated(), o.TurnsExceeded(), o.BadOutput()]
 
 
-def test_an_empty_answer_is_not_retried_here_when_only_one_try_is_allowed():
-    policy = RetryPolicy(max_attempts=1, backoff_base_s=2.0, backoff_max_s=300.0)
-    assert decide(o.Empty(), failures=0, can_escalate=False, policy=policy) == GiveUp("EMPTY")
+@pytest.mark.parametrize("outcome", QUALITY, ids=named)
+def test_a_tier_up_is_a_try_too_and_the_last_try_is_the_last(outcome):
+    decisions = [decide(outcome, failures=n, can_escalate=True, policy=POLICY) for n in range(5)]
+    up, given_up = Escalate(o.code_of(outcome).lower().replace("_", " ")), GiveUp(o.code_of(outcome))
+    assert decisions == [up, up, up, given_up, given_up]
+
+
+def test_an_empty_answer_of_the_dearest_tier_is_asked_for_again_until_the_tries_are_spent():
+    decisions = [decide(o.Empty(), failures=n, can_escalate=False, policy=POLICY) for n in (0, 2, 3)]
+    assert decisions == [RetryHere(2.0), RetryHere(8.0), GiveUp("EMPTY")]
 
 
 @given(st.sampled_from(OUTCOMES), st.integers(0, 10**9), st.booleans(), st.integers(1, 10**9))

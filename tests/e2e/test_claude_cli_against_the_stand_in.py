@@ -81,7 +81,7 @@ def test_a_small_task_costs_a_small_request(worker, stand_in):
     ask(worker())
 
     (sent,) = stand_in.requests()
-    assert sent["bytes"] <= 4096
+    assert sent["bytes"] <= 2048
     assert sent["tools"] == []
     assert "Be brief" in sent["system"]
 
@@ -224,6 +224,7 @@ def test_a_call_cancelled_in_the_middle_returns_with_what_it_had_consumed(worker
 # Prompts are text, whatever they say
 
 
+@pytest.mark.parametrize("credential", [API_KEY, SUBSCRIPTION], ids=["key", "subscription"])
 @pytest.mark.parametrize(
     "prompt",
     [
@@ -236,8 +237,8 @@ def test_a_call_cancelled_in_the_middle_returns_with_what_it_had_consumed(worker
         "#remember",
     ],
 )
-def test_a_prompt_reaches_the_model_as_it_is(worker, stand_in, prompt):
-    assert isinstance(ask(worker(), prompt=prompt).outcome, Done)
+def test_a_prompt_reaches_the_model_as_it_is(worker, stand_in, prompt, credential):
+    assert isinstance(ask(worker(credential), prompt=prompt).outcome, Done)
 
     (sent,) = stand_in.requests()
     # Older releases put a reminder with the date before the prompt, in the same message.

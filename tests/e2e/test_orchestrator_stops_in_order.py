@@ -78,6 +78,22 @@ def test_a_task_under_way_at_sigterm_is_put_back_in_time_and_leaves_no_process(w
         assert [(line["attempt"], line["error_code"]) for line in server.ledger()] == [(1, "CANCELLED"), (2, None)]
 
 
+def test_whoever_waits_when_the_server_stops_is_told_the_id_and_pays_once(with_claude, stand_in):
+    stand_in.scenario(**ENDLESS)
+    with with_claude() as server:
+        waiting = server.ask_meanwhile("POST", "/task", {"task": "Say OK", **OPUS})
+        until(stand_in.requests)
+
+        assert server.stop() == 0
+
+        answer = waiting.result()
+        assert (answer.status, answer.body["code"], answer.headers["Retry-After"]) == (504, "STILL_PENDING", None)
+        assert "shutting down" in answer.body["error"]
+        stand_in.scenario(text="at last")
+        server.start()
+        assert server.ended(answer.body["details"]["id"])["answer"]["result"] == "at last"
+
+
 def test_a_call_that_outlived_a_killed_server_is_stopped_and_marked_as_interrupted(with_claude, stand_in):
     with with_claude() as server:
         task_id = running(server, stand_in)

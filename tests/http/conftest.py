@@ -108,7 +108,7 @@ class MemoryService:
 class OpenGate:
     """Lets everything in, each in a task of its own, as the real one does."""
 
-    async def run(self, body: Callable[[], Awaitable[T]]) -> T:
+    async def run(self, body: Callable[[], Awaitable[T]], *, waits: bool = False) -> T:
         async def supervised() -> T:
             return await body()
 
@@ -121,14 +121,14 @@ class BrokenGate:
 
     error: BaseException
 
-    async def run(self, body: Callable[[], Awaitable[T]]) -> T:
+    async def run(self, body: Callable[[], Awaitable[T]], *, waits: bool = False) -> T:
         raise self.error
 
 
 class CuttingGate:
     """Runs the body and kills its task, as a restart of the part of the tree above it does."""
 
-    async def run(self, body: Callable[[], Awaitable[T]]) -> T:
+    async def run(self, body: Callable[[], Awaitable[T]], *, waits: bool = False) -> T:
         async def supervised() -> T:
             asyncio.get_running_loop().call_soon(task.cancel)
             await asyncio.Event().wait()

@@ -2,14 +2,17 @@
 
 import asyncio
 import errno
+import resource
 import socket
+from contextlib import suppress
 
 import aiohttp
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from symbiont.domain.errors import SymbiontError
-from symbiont.http.listen import _explained, bind, serve, url_of
+from symbiont.http.listen import _explained, allow_files, bind, serve, url_of
 
 
 def close(sockets):
@@ -148,12 +151,12 @@ async def test_a_request_that_does_not_end_is_cut_off_at_the_end(start):
     stuck = asyncio.Event()
 
     class StuckGate:
-        async def run(self, body):
+        async def run(self, body, *, waits=False):
             stuck.set()
             await asyncio.Event().wait()
 
     async with start(gate=StuckGate(), shutdown_s=0.01) as api:
-        asking = asyncio.create_task(api.get("/health"))
+        asking = asyncio.create_task(api.get("/status"))
         await stuck.wait()
 
     with pytest.raises(aiohttp.ClientError):
@@ -172,3 +175,37 @@ async def test_a_server_that_cannot_start_gives_its_sockets_back():
         await serve(app, sockets)
 
     close(sockets)
+
+
+async def test_one_connection_too_many_is_closed_and_the_others_are_served():
+    sockets = bind("127.0.0.1", 0)
+    address = sockets[0].getsockname()
+    runner = await serve(web.Application(), sockets, max_connections=2)
+    (reader, writer), (_, idle) = [await asyncio.open_connection(*address) for _ in range(2)]
+    with capture_logs() as logs:
+        surplus, third = await asyncio.open_connection(*address)
+        with suppress(ConnectionResetError):
+            assert await surplus.read() == b""
+    assert [log["event"] for log in logs] == ["connection turned away"]
+
+    idle.close()
+    await idle.wait_closed()
+    again, fourth = await asyncio.open_connection(*address)
+    for ready, asking in ((reader, writer), (again, fourth)):
+        asking.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await ready.readline()).startswith(b"HTTP/1.1 404")
+    for each in (writer, third, fourth):
+        each.close()
+    await runner.cleanup()
+
+
+def test_the_limit_of_open_files_is_raised_as_far_as_it_may():
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, limits[1]))
+        allow_files(300)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (300, limits[1])
+        allow_files(100)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (300, limits[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)

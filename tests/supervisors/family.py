@@ -46,13 +46,13 @@ class Plan:
 class Tree:
     """`refuse("b", 2)`: the next two starts of b fail."""
 
-    def __init__(self, runtime: Runtime, strategy=Strategy.ONE_FOR_ONE, intensity=3, period_s=60.0) -> None:
+    def __init__(self, runtime: Runtime, strategy=Strategy.ONE_FOR_ONE, intensity=3, period_s=60.0, **more) -> None:
         self.runtime = runtime
-        self.flags = Flags(strategy, intensity, period_s)
+        self.flags = strategy if isinstance(strategy, Flags) else Flags(strategy, intensity, period_s, **more)
         self.diary: list[str] = []
         self.plan = Plan()
 
-    def child(self, name: str, **more: object) -> ChildSpec:
+    def child(self, name: str, /, **more: object) -> ChildSpec:
         return ChildSpec(name, actor(partial(Child, self.diary, name, self.plan), name=name), **more)
 
     async def start(self, *children: ChildSpec):

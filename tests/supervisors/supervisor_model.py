@@ -8,6 +8,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 
 from supervisors import Restart, Strategy
+from supervisors.flags import AutoShutdown
 
 
 @dataclass
@@ -19,6 +20,7 @@ class Row:
     life: int = 0
     is_alive: bool = False
     attempt: int = 0  # of the retry under way, 0 if none
+    significant: bool = False
 
     @property
     def status(self) -> str:
@@ -42,6 +44,7 @@ class Asked:
     verb: str
     id: str = ""
     restart: Restart = Restart.PERMANENT
+    significant: bool = False
 
 
 @dataclass
@@ -49,6 +52,7 @@ class Model:
     strategy: Strategy
     intensity: int
     period_s: float
+    auto_shutdown: AutoShutdown = AutoShutdown.NEVER
     rows: list[Row] = field(default_factory=list)
     mailbox: deque[Ended | TryAgain | Asked] = field(default_factory=deque)
     restarts: list[float] = field(default_factory=list)
@@ -98,8 +102,16 @@ class Model:
         row.life = 0
         if row.restart is Restart.PERMANENT or (row.restart is Restart.TRANSIENT and is_abnormal):
             self._restart(row, now_s)
-        elif row.restart is Restart.TEMPORARY:
+            return
+        if row.restart is Restart.TEMPORARY:
             self.rows.remove(row)
+        if row.significant and self._is_enough(row):
+            self._stop_everything()
+
+    def _is_enough(self, ended: Row) -> bool:
+        if self.auto_shutdown is AutoShutdown.ALL_SIGNIFICANT:
+            return not any(row.significant and (row.life or row.attempt) for row in self.rows if row is not ended)
+        return self.auto_shutdown is AutoShutdown.ANY_SIGNIFICANT
 
     def _restart(self, row: Row, now_s: float) -> None:
         self.restarts = [moment for moment in self.restarts if moment >= now_s - self.period_s] + [now_s]
@@ -124,6 +136,9 @@ class Model:
 
     def _give_up(self, offender: Row) -> None:
         self.rows.remove(offender)
+        self._stop_everything()
+
+    def _stop_everything(self) -> None:
         for row in reversed(list(self.rows)):
             self._stop(row)
         self.is_alive = False
@@ -164,7 +179,7 @@ class Model:
             case "count":
                 return len(self.rows), sum(row.is_alive for row in self.rows)
             case "start":
-                return self._add(asked) if row is None else "already_started" if row.life else "already_present"
+                return self._add(asked, row)
         if row is None:
             return "not_found"
         if asked.verb == "terminate":
@@ -177,8 +192,12 @@ class Model:
         self.rows.remove(row)
         return "ok"
 
-    def _add(self, asked: Asked) -> object:
-        row = Row(asked.id, asked.restart)
+    def _add(self, asked: Asked, known: Row | None) -> object:
+        if asked.significant and self.auto_shutdown is AutoShutdown.NEVER:
+            return "bad_combination"
+        if known is not None:
+            return "already_started" if known.life else "already_present"
+        row = Row(asked.id, asked.restart, significant=asked.significant)
         self.rows.append(row)
         is_up = self._start(row)
         if not is_up:

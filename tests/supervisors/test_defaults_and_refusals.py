@@ -64,7 +64,8 @@ async def test_a_strange_result_of_init_fails_the_start(runtime):
 async def test_a_constructor_that_fails_is_a_failed_start(runtime):
     root = await spawn(runtime, Supervisor(Flags(), []))
 
-    assert await root.call(StartChild(ChildSpec("broken", actor(boom)))) == "ValueError: boom"
+    answer = await root.call(StartChild(ChildSpec("broken", actor(boom))))
+    assert str(answer.reason) == "ValueError: boom"
     assert root.alive
 
 

@@ -16,15 +16,16 @@ from supervisors import (
     Custom,
     DynamicSupervisor,
     Flags,
-    NotStarted,
     Process,
     Restart,
     Stop,
     actor,
     spawn,
 )
+from supervisors.admin import Answer, StartFailed
 from supervisors.application import stop_tree
 from supervisors.dynamic import CountDynamic, ListChildren, StartDynamic, StopChild, TooManyChildren
+from supervisors.spec import Started
 from supervisors.testing import settle
 from tests.supervisors.scripted import Scripted, forever
 
@@ -57,6 +58,12 @@ def dynamic(runtime):
     return start
 
 
+async def up(root: Process, spec: ChildSpec) -> Process:
+    answer = await root.call(StartDynamic(spec))
+    assert isinstance(answer, Started), answer
+    return answer.process
+
+
 async def crash(process: Process, reason: object = Custom("crash")) -> None:
     process.die(reason)
     await settle()
@@ -77,7 +84,7 @@ async def processes(root: Process) -> list[Process | None]:
 )
 async def test_restart_types_mean_what_they_mean_in_a_static_supervisor(dynamic, restart, reason, is_restarted):
     root = await dynamic()
-    child = await root.call(StartDynamic(moody(restart=restart)))
+    child = await up(root, moody(restart=restart))
     await crash(child, reason)
 
     left = await processes(root)
@@ -87,7 +94,7 @@ async def test_restart_types_mean_what_they_mean_in_a_static_supervisor(dynamic,
 
 async def test_a_permanent_child_that_ended_well_is_reported_and_restarted(dynamic, reports):
     root = await dynamic()
-    child = await root.call(StartDynamic(moody()))
+    child = await up(root, moody())
     await crash(child, NORMAL)
 
     assert reports.kinds() == ["ChildTerminated"]
@@ -96,13 +103,13 @@ async def test_a_permanent_child_that_ended_well_is_reported_and_restarted(dynam
 async def test_a_child_that_is_not_needed_is_never_kept(dynamic):
     root = await dynamic()
 
-    assert await root.call(StartDynamic(moody(IGNORE))) is None
+    assert await root.call(StartDynamic(moody(IGNORE))) == Answer.IGNORED
     assert await processes(root) == []
 
 
 async def test_a_restart_that_finds_itself_not_needed_drops_the_child(dynamic):
     root = await dynamic()
-    await crash(await root.call(StartDynamic(moody(None, IGNORE))))
+    await crash(await up(root, moody(None, IGNORE)))
 
     assert await processes(root) == []
     assert root.alive
@@ -112,8 +119,7 @@ async def test_a_start_that_fails_is_answered_with_the_reason_and_kept_nowhere(d
     root = await dynamic()
     answer = await root.call(StartDynamic(moody(NOT_NOW)))
 
-    assert isinstance(answer, NotStarted)
-    assert answer.reason == Custom("not now")
+    assert answer == StartFailed(Custom("not now"))
     assert await processes(root) == []
 
 
@@ -123,13 +129,13 @@ async def test_a_start_function_that_raises_does_not_end_the_supervisor(dynamic)
 
     root = await dynamic()
 
-    assert isinstance(await root.call(StartDynamic(ChildSpec("broken", broken))), NotStarted)
+    assert isinstance(await root.call(StartDynamic(ChildSpec("broken", broken))), StartFailed)
     assert root.alive
 
 
 async def test_a_failed_restart_is_tried_again_until_it_succeeds(dynamic):
     root = await dynamic(flags=Flags(intensity=5))
-    await crash(await root.call(StartDynamic(moody(None, NOT_NOW, NOT_NOW))))
+    await crash(await up(root, moody(None, NOT_NOW, NOT_NOW)))
 
     (successor,) = await processes(root)
     assert successor is not None
@@ -138,8 +144,8 @@ async def test_a_failed_restart_is_tried_again_until_it_succeeds(dynamic):
 
 async def test_every_attempt_costs_and_the_last_one_ends_the_supervisor_with_its_other_children(dynamic):
     root = await dynamic(flags=Flags(intensity=2))
-    other = await root.call(StartDynamic(moody()))
-    await crash(await root.call(StartDynamic(moody(None, *[NOT_NOW] * 9))))
+    other = await up(root, moody())
+    await crash(await up(root, moody(None, *[NOT_NOW] * 9)))
 
     assert root.exit_reason == SHUTDOWN
     assert not other.alive
@@ -147,7 +153,7 @@ async def test_every_attempt_costs_and_the_last_one_ends_the_supervisor_with_its
 
 async def test_the_budget_is_that_of_the_supervisor(dynamic, clock):
     root = await dynamic(flags=Flags(intensity=2, period_s=10))
-    children = [await root.call(StartDynamic(moody())) for _ in range(3)]
+    children = [await up(root, moody()) for _ in range(3)]
     await crash(children[0])
     await crash(children[1])
     await clock.advance(10.1)
@@ -158,7 +164,7 @@ async def test_the_budget_is_that_of_the_supervisor(dynamic, clock):
 
 async def retrying(root: Process) -> Process:
     """A child whose restart fails for ever; the supervisor is between two attempts."""
-    child = await root.call(StartDynamic(moody(None, *[NOT_NOW] * 10_000)))
+    child = await up(root, moody(None, *[NOT_NOW] * 10_000))
     child.die(Custom("crash"))
     return child
 
@@ -190,16 +196,16 @@ async def test_a_restart_may_be_called_off(dynamic):
 
 async def test_no_more_children_than_allowed_and_an_end_makes_room(dynamic):
     root = await dynamic(max_children=1)
-    child = await root.call(StartDynamic(moody(restart=Restart.TEMPORARY)))
+    child = await up(root, moody(restart=Restart.TEMPORARY))
 
     assert await root.call(StartDynamic(moody())) == TooManyChildren(1)
     await crash(child)
-    assert isinstance(await root.call(StartDynamic(moody())), Process)
+    assert (await up(root, moody())).alive
 
 
 async def test_a_child_is_stopped_by_its_process_and_its_exit_forgotten(dynamic, reports):
     root = await dynamic()
-    child = await root.call(StartDynamic(moody()))
+    child = await up(root, moody())
 
     assert await root.call(StopChild(child)) == "ok"
     assert await root.call(StopChild(child)) == "not_found"
@@ -223,7 +229,7 @@ async def test_at_the_end_all_children_are_stopped_at_the_same_time_each_with_it
 
     root = await dynamic()
     specs = [ChildSpec(f"{n}", actor(Slow), shutdown_s=n) for n in (1, 2, 3)]
-    children = [await root.call(StartDynamic(spec)) for spec in specs]
+    children = [await up(root, spec) for spec in specs]
     stopping = asyncio.create_task(stop_tree(root, SHUTDOWN, within_s=60))
     await clock.advance(2)
     after_two_seconds = [child.exit_reason for child in children]
@@ -236,8 +242,8 @@ async def test_at_the_end_all_children_are_stopped_at_the_same_time_each_with_it
 
 async def test_children_are_counted_by_type(dynamic):
     root = await dynamic()
-    await root.call(StartDynamic(moody()))
-    await root.call(StartDynamic(moody(type=ChildType.SUPERVISOR)))
+    await up(root, moody())
+    await up(root, moody(type=ChildType.SUPERVISOR))
 
     counts = await root.call(CountDynamic())
     assert (counts.specs, counts.active, counts.supervisors, counts.workers) == (2, 2, 1, 1)
@@ -257,7 +263,7 @@ async def test_what_it_does_not_know_is_reported_and_dropped(dynamic, reports):
 async def test_many_children_end_together_quickly(dynamic, count):
     root = await dynamic()
     for _ in range(count):
-        await root.call(StartDynamic(moody(restart=Restart.TEMPORARY)))
+        await up(root, moody(restart=Restart.TEMPORARY))
     await stop_tree(root, SHUTDOWN, within_s=60)
 
     assert root.runtime.processes == {}

@@ -123,7 +123,7 @@ async def test_dynamic_children_that_come_and_go_leave_nothing(runtime, clock):
     assert root is not None
     spec = ChildSpec("brief", actor(Busy), restart=Restart.TEMPORARY)
     for number in range(300):
-        child = await root.call(StartDynamic(spec))
+        child = (await root.call(StartDynamic(spec))).process
         assert isinstance(child, Process)
         child.exit(KILLED) if number % 2 else child.cast("crash")
         await child.ended()

@@ -23,6 +23,7 @@ from supervisors import (
     actor,
     spawn,
 )
+from supervisors.admin import AlreadyStarted, Started
 from supervisors.application import stop_tree
 from supervisors.supervisor import CountChildren, DeleteChild, RestartChild, StartChild, TerminateChild, WhichChildren
 from supervisors.testing import settle
@@ -198,8 +199,8 @@ async def test_the_administration_answers_as_in_otp(tree):
     assert await root.call(TerminateChild("a")) == "ok"
     assert await root.call(TerminateChild("a")) == "ok"
     assert await root.call(StartChild(family.child("a"))) == "already_present"
-    assert await root.call(RestartChild("a")) is not None
-    assert await root.call(StartChild(family.child("a"))) == "already_started"
+    assert await root.call(RestartChild("a")) == Started(family.process("a"))
+    assert await root.call(StartChild(family.child("a"))) == AlreadyStarted(family.process("a"))
     assert await root.call(TerminateChild("zzz")) == "not_found"
     assert await root.call(TerminateChild("c")) == "ok"
     assert await root.call(DeleteChild("c")) == "ok"

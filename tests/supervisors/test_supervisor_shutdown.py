@@ -25,6 +25,7 @@ from supervisors import (
     actor,
     spawn,
 )
+from supervisors.admin import AlreadyStarted, StartFailed
 from supervisors.application import stop_tree
 from supervisors.supervisor import RestartChild, StartChild, TerminateChild, WhichChildren
 from supervisors.testing import settle
@@ -217,7 +218,7 @@ async def test_the_supervisor_never_hears_of_a_child_that_failed_to_start(tree):
     family = await tree(intensity=0).start_named("a")
     family.refuse("b")
 
-    assert "cannot" in await family.root.call(StartChild(family.child("b")))
+    assert await family.root.call(StartChild(family.child("b"))) == StartFailed(Custom("cannot"))
     await settle()
     assert family.root.queued == 0
     assert family.root.alive
@@ -230,15 +231,16 @@ async def test_a_start_function_that_raises_is_a_failed_start_and_not_the_end_of
 
     root = await root_of(runtime)
 
-    assert await root.call(StartChild(ChildSpec("broken", broken))) == "ZeroDivisionError: not ours"
+    answer = await root.call(StartChild(ChildSpec("broken", broken)))
+    assert str(answer.reason) == "ZeroDivisionError: not ours"
     assert root.alive
 
 
 async def test_a_name_held_by_a_stranger_is_passed_through_as_the_reason(runtime):
-    await spawn(runtime, Scripted(), name="taken")
+    holder = await spawn(runtime, Scripted(), name="taken")
     root = await root_of(runtime)
 
-    assert await root.call(StartChild(ChildSpec("a", actor(Scripted, name="taken")))) == "already_started"
+    assert await root.call(StartChild(ChildSpec("a", actor(Scripted, name="taken")))) == AlreadyStarted(holder)
 
 
 async def test_administration_and_shutdown_are_served_between_the_attempts_of_a_restart(tree):

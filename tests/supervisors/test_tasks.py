@@ -1,6 +1,8 @@
 """Supervised tasks."""
 
 import asyncio
+import gc
+import weakref
 from functools import partial
 
 import pytest
@@ -13,13 +15,19 @@ from supervisors import (
     CallExit,
     Custom,
     Error,
+    Flags,
     MaxChildren,
+    Ok,
+    Restart,
     Runtime,
     Tasks,
     TaskSupervisor,
     spawn,
 )
+from supervisors.admin import GetChildspec
 from supervisors.application import stop_tree
+from supervisors.exits import TIMEOUT
+from supervisors.task import TaskProcess, TaskStart, async_, await_many, callers, poll_many, start
 from supervisors.testing import settle
 
 
@@ -230,8 +238,9 @@ async def test_waiting_for_a_result_gives_up_in_time_and_the_task_runs_on(tasks,
     waiting = asyncio.create_task(handle.result(within_s=3))
     await clock.advance(3)
 
-    with pytest.raises(TimeoutError):
+    with pytest.raises(CallExit) as caught:
         await waiting
+    assert caught.value.reason == TIMEOUT
     assert handle.process.alive
 
 
@@ -250,3 +259,96 @@ async def test_a_task_may_be_stopped_by_hand(tasks):
     assert await tasks.stop(process) == "ok"
     assert await tasks.stop(process) == "not_found"
     assert process.exit_reason == SHUTDOWN
+
+
+async def test_a_caller_that_is_cancelled_while_it_waits_leaves_nothing_behind(tasks, clock):
+    handle = await tasks.async_nolink(forever, label="forever")
+    for wait in (handle.result(within_s=9), await_many([handle], 9), poll_many([handle], 9)):
+        waiting = asyncio.create_task(wait)
+        await settle()
+        waiting.cancel()
+        await asyncio.wait([waiting])
+
+    assert handle._wakers == {}
+    assert [due_s for due_s, _, timer in clock._heap if not timer.cancelled and due_s == 9] == []
+    assert (handle.process.alive, handle.outcome) == (True, None)
+
+
+async def test_a_caller_that_is_cancelled_while_it_ends_a_stubborn_task_leaves_it_killed(tasks):
+    async def stubborn() -> None:
+        try:
+            await forever()
+        except asyncio.CancelledError:
+            await forever()
+
+    handle = await tasks.async_nolink(stubborn, label="stubborn")
+    await settle()
+    ending = asyncio.create_task(handle.shutdown())
+    await settle()
+    assert handle.process.alive
+    ending.cancel()
+    await asyncio.wait([ending])
+
+    assert await handle.process.ended() == KILLED
+
+
+async def test_outside_of_any_process_a_task_has_to_be_told_its_runtime(runtime):
+    with pytest.raises(LookupError):
+        async_(answer)
+
+    assert await async_(answer, runtime=runtime) == 42
+
+
+async def test_a_handle_that_was_asked_answers_the_same_again(tasks):
+    handle = await tasks.async_nolink(answer, label="answer")
+
+    assert [await handle, await handle.poll(), handle.outcome] == [42, Ok(42), Ok(42)]
+
+
+async def test_a_restarted_task_counts_against_the_budget_of_its_supervisor(runtime):
+    supervisor = await spawn(runtime, TaskSupervisor(flags=Flags(intensity=2)), name="strict")
+    await Tasks(supervisor).start_child(crash, label="crash", restart=Restart.PERMANENT)
+
+    assert await supervisor.ended() == SHUTDOWN
+
+
+async def test_a_task_that_has_ended_holds_none_of_its_arguments(tasks):
+    class Cargo:
+        pass
+
+    cargo = Cargo()
+    here = weakref.ref(cargo)
+    handle = await tasks.async_nolink(partial(keep, cargo), label="keep")
+    del cargo
+    await handle
+    await settle()
+    gc.collect()
+
+    assert here() is None
+
+
+async def keep(cargo: object) -> None:
+    await asyncio.sleep(0)
+
+
+async def test_the_supervisor_of_a_temporary_task_keeps_nothing_it_was_started_with(tasks, runtime):
+    process = await tasks.start_child(forever, label="forever")
+    spec = await runtime.named("tasks").call(GetChildspec(process))
+
+    assert not isinstance(spec.start, TaskStart)
+    assert spec.modules == (TaskProcess,)
+
+
+async def test_a_line_of_tasks_that_start_one_another_does_not_remember_all_of_them(runtime):
+    seen = []
+
+    async def relay(left: int) -> None:
+        seen.append(len(callers()))
+        if left:
+            start(partial(relay, left - 1))
+
+    start(partial(relay, 40), runtime=runtime)
+    while len(seen) < 41:
+        await settle()
+
+    assert seen == [*range(33), *[32] * 8]

@@ -2,7 +2,8 @@
 
 What holds: the prompt travels on standard input alone and is inert there (no slash command, no `@file` that would be read
 and sent); no tools, no settings, no memory files, no transcript on disk, so a small task costs hundreds of tokens instead
-of tens of thousands; the child gets a named handful of variables and nothing else of ours.
+of tens of thousands; the child gets a named handful of variables and nothing else of ours. A classification and the call
+that follows it take less than 4 KB of requests together, with a key as with a subscription.
 """
 
 import os
@@ -44,6 +45,11 @@ _FIXED = {
     "CLAUDE_CODE_DISABLE_ATTACHMENTS": "1",
     "CLAUDE_CODE_DISABLE_CLAUDE_MDS": "1",
     "CLAUDE_CODE_MAX_RETRIES": "1",
+    # A call is one request: what it wrote into the cache, at up to twice the price, nobody would ever read.
+    "DISABLE_PROMPT_CACHING": "1",
+    # Without tools and without a second turn these only make the request longer.
+    "CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS": "1",
+    "CLAUDE_CODE_ATTRIBUTION_HEADER": "0",
 }
 
 
@@ -68,9 +74,12 @@ def stdin_of(call: ModelCall) -> bytes:
     return (_PREFIX + call.prompt).encode("utf-8", "replace")
 
 
-def argv_of(executable: str, call: ModelCall) -> list[str]:
-    """The arguments. `--tools ""` comes last: it swallows every word after it that is no option."""
-    argv = [executable, "-p", "--model", call.model]
+def argv_of(executable: str, call: ModelCall, *, has_key: bool = False) -> list[str]:
+    """The arguments. `--tools ""` comes last: it swallows every word after it that is no option.
+
+    `has_key`: whether the CLI is given an API key, which it then always uses. The barest mode knows no other credential.
+    """
+    argv = [executable, "-p", *(["--bare"] if has_key else []), "--model", call.model]
     # Partial messages are the signs of life an idle limit needs, and tell what a call cut short had consumed.
     argv += ["--output-format", "stream-json", "--verbose", "--include-partial-messages"]
     argv += ["--no-session-persistence", "--strict-mcp-config", "--setting-sources", "", "--disable-slash-commands"]
@@ -81,6 +90,11 @@ def argv_of(executable: str, call: ModelCall) -> list[str]:
     return [_argument(word) for word in [*argv, "--system-prompt", call.system, "--tools", ""]]
 
 
+def has_key(base: Mapping[str, str]) -> bool:
+    """Whether the CLI will find an API key."""
+    return bool(base.get("ANTHROPIC_API_KEY"))
+
+
 def env_of(base: Mapping[str, str], call: ModelCall, marker: str) -> dict[str, str]:
     """The child's whole environment, built from what `base` has of the few variables it may see."""
     env = {name: base[name] for name in ("PATH", "HOME", *_FORWARDED) if name in base}
@@ -88,7 +102,7 @@ def env_of(base: Mapping[str, str], call: ModelCall, marker: str) -> dict[str, s
     # The CLI's own limit must never strike before ours, which also tells idle from slow.
     env["API_TIMEOUT_MS"] = str(max(1, round(call.timeout_s * 1000)))
     if call.frugal:
-        env["MAX_THINKING_TOKENS"] = "0"
+        env |= {"MAX_THINKING_TOKENS": "0", "CLAUDE_CODE_DISABLE_THINKING": "1"}  # older releases know the first alone
     return env | {MARKER: marker}
 
 

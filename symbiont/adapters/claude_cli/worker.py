@@ -20,7 +20,7 @@ from symbiont.adapters.claude_cli.stream import Transcript
 from symbiont.adapters.claude_cli.verdict import Evidence, judge, tidy
 from symbiont.adapters.spawn import spawn
 from symbiont.domain.outcome import BadOutput, BadRequest, Cancelled, CliMissing, NotStarted, Outcome
-from symbiont.domain.usage import Billing
+from symbiont.domain.task import Billing
 from symbiont.ports import Clock, ModelCall, ModelReply
 
 _NOT_RUNNABLE = frozenset({errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR})
@@ -55,6 +55,7 @@ class ClaudeCli:
     ) -> None:
         self.name: str = "claude"
         self.slots: int = slots or _cores()
+        self.billing: Billing = "api" if command.has_key(environment) else "subscription"
         self.counts = Counts()
         self._executable = executable
         self._stop_grace_s = stop_grace_s
@@ -105,7 +106,7 @@ class ClaudeCli:
         self._cwd.mkdir(mode=0o700, parents=True, exist_ok=True)
         marker = command.marker_of(self._owner, call)
         child = await spawn(
-            command.argv_of(found, call),
+            command.argv_of(found, call, has_key=command.has_key(self._environment)),
             env=command.env_of(self._environment, call, marker),
             cwd=self._cwd,
             stdin=command.stdin_of(call),
@@ -151,11 +152,6 @@ class ClaudeCli:
             quota=transcript.quota(),
             was_made=bool(started),
         )
-
-    @property
-    def billing(self) -> Billing:
-        """What the credential in the environment makes of it, until the CLI says which one it took."""
-        return "api" if self._environment.get("ANTHROPIC_API_KEY") else "subscription"
 
     def _billing(self, transcript: Transcript) -> Billing:
         source = transcript.init.source

@@ -1,0 +1,44 @@
+"""Why a pending task waits when it has met no limit itself: everything that could run it is closed.
+
+Such a task is not even leased, so that its record says nothing; the dispatcher knows.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from supervisors import Runtime
+from symbiont.actors import names
+from symbiont.actors.dispatcher import Outlook
+from symbiont.domain.errors import SymbiontError
+from symbiont.domain.routing import Hold
+from symbiont.domain.task import Status, Task
+from symbiont.domain.tier import TierTable
+from symbiont.service.asking import ask
+
+
+async def with_reasons(runtime: Runtime, tiers: TierTable, tasks: Iterable[Task]) -> tuple[Task, ...]:
+    """The tasks, each pending one with what it waits for."""
+    whole = tuple(tasks)
+    if not any(_is_unexplained(task) for task in whole):
+        return whole
+    hold = await _hold(runtime, tiers)
+    return whole if hold is None else tuple(_explained(task, hold) for task in whole)
+
+
+async def _hold(runtime: Runtime, tiers: TierTable) -> Hold | None:
+    try:
+        outlook = await ask(runtime, names.DISPATCHER, Outlook(tiers.tiers[0].name))
+    except SymbiontError:  # it is being restarted: the task can be shown without its reason
+        return None
+    return outlook if isinstance(outlook, Hold) else None
+
+
+def _is_unexplained(task: Task) -> bool:
+    return task.status is Status.PENDING and task.waiting_for is None
+
+
+def _explained(task: Task, hold: Hold) -> Task:
+    if not _is_unexplained(task):
+        return task
+    return msgspec.structs.replace(task, waiting_for=hold.reason, not_before=hold.until)
