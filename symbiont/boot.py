@@ -42,12 +42,13 @@ from symbiont.config.policies import closure_policy, retry_policy
 from symbiont.domain.advice import advice_without_server
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.intake import Intake
+from symbiont.domain.moment import rfc3339
 from symbiont.domain.task import NewTask, Source
 from symbiont.http.actor_gate import ActorGate
 from symbiont.http.app import build_app
 from symbiont.http.listen import allow_files, bind, url_of
 from symbiont.http.listen import serve as listen
-from symbiont.ports import Worker
+from symbiont.ports import Worker, WorkerCheck
 from symbiont.service import views
 from symbiont.service.dry_run import dry_run
 from symbiont.service.running import RunningService
@@ -83,6 +84,14 @@ class Symbiont:
     url: str
 
 
+@dataclass(frozen=True)
+class Only:
+    """Which tasks are run: those of a source, and those created since a moment (RFC 3339). By default all."""
+
+    source: Source | None = None
+    since: str = ""
+
+
 def our_version() -> str:
     try:
         return version("symbiont")
@@ -93,7 +102,7 @@ def our_version() -> str:
 # Parts
 
 
-def choose_worker(loaded: Loaded, data: DataDir) -> tuple[Worker, Callable[[], bool]]:
+def choose_worker(loaded: Loaded, data: DataDir) -> tuple[Worker, WorkerCheck]:
     """The worker and how to tell whether it is there.
 
     `auto` falls back to rehearsal only if nobody named an executable: who names one means it, and is told when it is missing.
@@ -102,7 +111,7 @@ def choose_worker(loaded: Loaded, data: DataDir) -> tuple[Worker, Callable[[], b
     is_named = loaded.provenance.get("dispatch.claude_cli", "default") != "default"
     is_found = find_claude(dispatch.claude_cli, os.environ.get("PATH")) is not None
     if dispatch.worker == "rehearsal" or (dispatch.worker == "auto" and not is_found and not is_named):
-        return Rehearsal(tier_table(loaded.config), price_table(loaded.config)), lambda: True
+        return Rehearsal(tier_table(loaded.config), price_table(loaded.config)), _always
     claude = ClaudeCli(
         executable=dispatch.claude_cli,
         slots=dispatch.slots,
@@ -112,7 +121,11 @@ def choose_worker(loaded: Loaded, data: DataDir) -> tuple[Worker, Callable[[], b
         owner=owner_of(data.path),
         clock=SystemClock(),
     )
-    return claude, claude.is_available
+    return claude, partial(asyncio.to_thread, claude.is_available)
+
+
+async def _always() -> bool:
+    return True
 
 
 def owner_of(path: Path) -> str:
@@ -133,7 +146,7 @@ def world_of(loaded: Loaded, runtime: Runtime, worker: Worker) -> World:
     )
 
 
-def makers_of(world: World, data: DataDir, is_available: Callable[[], bool], source: Source | None) -> Makers:
+def makers_of(world: World, data: DataDir, is_available: WorkerCheck, only: Only) -> Makers:
     """The journals are made once: a new life of an actor opens the same one, which waits for the writer of the old."""
     config, clock = world.config, world.clock
     ledger = FileJournal(data.ledger, chained=True)
@@ -150,7 +163,8 @@ def makers_of(world: World, data: DataDir, is_available: Callable[[], bool], sou
             randomness=SystemRandomness(),
             policy=closure_policy(config),
             wake_jitter_s=config.limits.wake_jitter_s,
-            source=source,
+            source=only.source,
+            since=only.since,
         )
 
     def heartbeat() -> Heartbeat:
@@ -176,8 +190,8 @@ def makers_of(world: World, data: DataDir, is_available: Callable[[], bool], sou
 
 
 @asynccontextmanager
-async def running(loaded: Loaded, *, with_http: bool = True, source: Source | None = None) -> AsyncGenerator[Symbiont]:
-    """A whole Symbiont inside a running loop, taken down in order at the end. `source` restricts which tasks it runs."""
+async def running(loaded: Loaded, *, with_http: bool = True, only: Only | None = None) -> AsyncGenerator[Symbiont]:
+    """A whole Symbiont inside a running loop, taken down in order at the end. `only` restricts which tasks it runs."""
     check_whole(loaded)
     path = data_dir(loaded.config)
     data = DataDir.open(path, make_parents=not loaded.config.data_dir)
@@ -185,7 +199,7 @@ async def running(loaded: Loaded, *, with_http: bool = True, source: Source | No
         server = loaded.config.server
         sockets = bind(server.host, server.port) if with_http else []
         try:
-            async with _tree(loaded, data, sockets, source) as symbiont:
+            async with _tree(loaded, data, sockets, only or Only()) as symbiont:
                 yield symbiont
         finally:
             for sock in sockets:
@@ -195,15 +209,13 @@ async def running(loaded: Loaded, *, with_http: bool = True, source: Source | No
 
 
 @asynccontextmanager
-async def _tree(
-    loaded: Loaded, data: DataDir, sockets: list[socket.socket], source: Source | None
-) -> AsyncGenerator[Symbiont]:
+async def _tree(loaded: Loaded, data: DataDir, sockets: list[socket.socket], only: Only) -> AsyncGenerator[Symbiont]:
     await _reap(owner_of(data.path))
     config = loaded.config
     worker, is_available = choose_worker(loaded, data)
     runtime = Runtime()
     world = world_of(loaded, runtime, worker)
-    root = await _spawn_root(world, makers_of(world, data, is_available, source))
+    root = await _spawn_root(world, makers_of(world, data, is_available, only))
     service = RunningService(
         runtime,
         config=config,
@@ -329,10 +341,13 @@ def run_local(loaded: Loaded, new: NewTask) -> views.TaskAnswer:
     logs.configure(settings if is_asked else msgspec.structs.replace(settings, level="warning"))
     admitted = _admitted(loaded, new)
 
+    # What earlier processes have left is for a server to finish, not for whoever comes next with a task of their own.
+    ours = Only("direct", rfc3339(SystemClock().wall()))
+
     async def run() -> views.TaskAnswer:
         if (task := asyncio.current_task()) is not None:
             _on_stop(task.cancel, loaded)
-        async with running(loaded, with_http=False, source="direct") as symbiont:
+        async with running(loaded, with_http=False, only=ours) as symbiont:
             try:
                 return await symbiont.service.run_task(admitted, wait_s=loaded.config.server.wait_s)
             except SymbiontError as error:

@@ -4,7 +4,7 @@ Nothing above the adapters touches a clock, a disk, a process or a network but t
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -135,12 +135,15 @@ class Journal(Protocol):
 
 
 class WorkerCheck(Protocol):
-    """Whether models can be called at all (the executable is there); cheap enough for every health check."""
+    """Whether models can be called at all (the executable is there); cheap enough for every health check.
 
-    def __call__(self) -> bool: ...
+    It may have to look at a disk, and a disk may hang: so it is awaited.
+    """
+
+    def __call__(self) -> Awaitable[bool]: ...
 
 
 class Disk(Protocol):
-    """What a health check asks of the machine."""
+    """What a health check asks of the machine. Raises `OSError`."""
 
-    def free_bytes(self) -> int: ...
+    async def free_bytes(self) -> int: ...

@@ -1,7 +1,7 @@
 """From a model call to its line in the ledger: what it cost by our own prices, beside what the worker says. Pure."""
 
 from symbiont.domain.ledger import Entry, preview
-from symbiont.domain.moment import rfc3339_us
+from symbiont.domain.moment import epoch_s, rfc3339_us
 from symbiont.domain.outcome import (
     BadRequest,
     CliMissing,
@@ -68,12 +68,15 @@ def entry_of(task: Task, reply: ModelReply, *, tier: Tier, worker: str, prices: 
 
 
 def interrupted(task: Task, call: OpenCall, now: float) -> Entry:
-    """The line of a call that a crash of the process cut off: it happened, and nobody knows what it cost."""
+    """The line of a call that a crash of the process cut off: it happened, and nobody knows what it cost.
+
+    Nor how long it took: the time since it began is the most it can have been.
+    """
     return Entry(
         timestamp=rfc3339_us(now),
         model=call.tier,
         success=False,
-        elapsed_seconds=0.0,
+        elapsed_seconds=round(max(0.0, now - epoch_s(call.began_at)), 3),
         input_tokens=0,
         output_tokens=0,
         estimated_cost_usd=None,
@@ -82,6 +85,7 @@ def interrupted(task: Task, call: OpenCall, now: float) -> Entry:
         attempt=task.attempt,
         kind=call.kind,
         tier=call.tier,
+        model_id=call.model,
         worker=call.worker,
         billing=call.billing,
         error_code="INTERRUPTED",

@@ -105,7 +105,10 @@ RunTask = Callable[[Task], Coroutine[Any, Any, None]]
 
 
 class Dispatcher(Actor):
-    """`workers`: slots by worker name; `lanes`: (worker, tier) in order of preference; `run` lives a task's life."""
+    """`workers`: slots by worker name; `lanes`: (worker, tier) in order of preference; `run` lives a task's life.
+
+    `source` and `since` (RFC 3339) restrict which tasks are taken.
+    """
 
     def __init__(
         self,
@@ -120,12 +123,14 @@ class Dispatcher(Actor):
         policy: ClosurePolicy,
         wake_jitter_s: float,
         source: Source | None = None,
+        since: str = "",
     ) -> None:
         self._run = run
         self._slots = dict(workers)
         self._tiers = tiers
         self._clock = clock
         self._source: Source | None = source
+        self._since = since
         self._book = LaneBook(lanes)
         self._limits = Limits(
             self._book, journal=journal, clock=clock, randomness=randomness, policy=policy, jitter_s=wake_jitter_s
@@ -222,17 +227,18 @@ class Dispatcher(Actor):
 
         Out of order, also those of callers who wait: their run tells them why they wait in vain.
         """
+        await self._limits.shorten()
         self._serve_leases()
         while self._draining is None and len(self._runs) < sum(self._slots.values()):
             now = self._clock.wall()
-            source = "direct" if self._book.is_out_of_order(now) else self._source
-            is_closed = source == self._source and self._book.all_closed(now)
-            if is_closed or not await self._start_next(source):
+            is_out_of_order = self._book.is_out_of_order(now)
+            is_closed = self._book.all_closed(now) and not is_out_of_order
+            if is_closed or not await self._start_next("direct" if is_out_of_order else self._source):
                 break
         self._set_alarm()
 
     async def _start_next(self, source: Source | None) -> bool:
-        task = await self.named(names.QUEUE).call(Take(source), timeout_s=None)
+        task = await self.named(names.QUEUE).call(Take(source, self._since), timeout_s=None)
         self._is_refused = isinstance(task, Refused)
         if not isinstance(task, Task):
             return False

@@ -92,12 +92,12 @@ class Heartbeat(Actor):
     async def _beat(self) -> Snapshot:
         rescued = await self._sweep()
         counts = await self._counts()
-        free_bytes = self._disk.free_bytes()
+        free_bytes = await self._free_bytes()
         checks = {
             "ledger": await self._ledger_answers(),
             "queue": counts is not None,
             "disk": free_bytes >= self._min_free_bytes,
-            "worker": self._worker(),
+            "worker": await self._worker(),
         }
         counts = counts or Counts(0, 0, 0, 0, 0)
         snapshot = Snapshot(
@@ -137,6 +137,14 @@ class Heartbeat(Actor):
         except CallExit:
             return False
         return True
+
+    async def _free_bytes(self) -> int:
+        """A disk that cannot even be asked is as unwell as a full one."""
+        try:
+            return await self._disk.free_bytes()
+        except OSError as error:
+            _log.error("disk_not_checked", error=str(error))
+            return 0
 
     async def _keep(self, snapshot: Snapshot) -> None:
         """A full disk must not end the one who reports it: the snapshot then lives in memory alone."""

@@ -241,7 +241,7 @@ class Life:
             await self._tell(Stopped(task.id, task.lease))
             raise asyncio.CancelledError
         self._called.add(call.kind)
-        running = self.world.workers[lane.worker].run(msgspec.structs.replace(call, attempt=self.task.attempt))
+        running = worker.run(msgspec.structs.replace(call, attempt=self.task.attempt))
         reply = await self._undisturbed(running, stop_it=True)
         await self._undisturbed(self._settle(lane, reply))
         return reply

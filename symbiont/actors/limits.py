@@ -9,7 +9,7 @@ Does not decide where a task goes: that is `domain.routing`, over the lanes of `
 import msgspec
 import structlog
 
-from symbiont.domain.closure import ClosurePolicy, closure_of, limit_of, proves_service
+from symbiont.domain.closure import LONGEST_CREDIBLE_WAIT_S, ClosurePolicy, closure_of, limit_of, proves_service
 from symbiont.domain.lanes import Closed, Key, LaneBook
 from symbiont.domain.outcome import LimitScope, Outcome
 from symbiont.domain.routing import STOPPAGES
@@ -39,12 +39,21 @@ class Limits:
         self._jitter_s = jitter_s
 
     async def open(self) -> None:
-        """Also limits that ended meanwhile count: they are half open until a probe has worked."""
+        """Also limits that ended meanwhile count: they are half open until a probe has worked.
+
+        A line that is no limit is passed over: at worst a call meets that limit again.
+        """
         opened = await self._journal.open()
-        for line in opened.records:
-            limit = msgspec.json.decode(line, type=Closed)
+        for limit in filter(None, map(_read, opened.records)):
             if self.book.serves(limit.worker) and limit.limit not in STOPPAGES:
                 self.book.close(limit)
+
+    async def shorten(self) -> None:
+        """A wall clock that was ahead for a moment must not keep a lane closed for good."""
+        latest = self._clock.wall() + LONGEST_CREDIBLE_WAIT_S
+        for limit in self.book.limits:
+            if limit.opens_at > latest + self._jitter_s:
+                await self._put(msgspec.structs.replace(limit, resets_at=latest, opens_at=latest))
 
     async def close(self) -> None:
         await self._journal.close()
@@ -99,3 +108,11 @@ class Limits:
             raise  # nothing is noted any more until a new life of the dispatcher opens the journal anew
         except OSError as error:
             _log.error("limit_not_noted", limit=limit.limit, error=str(error))
+
+
+def _read(line: bytes) -> Closed | None:
+    try:
+        return msgspec.json.decode(line, type=Closed)
+    except msgspec.MsgspecError as error:
+        _log.warning("limit_not_read", error=str(error), line=line[:80].decode("utf-8", "replace"))
+        return None

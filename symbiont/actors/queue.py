@@ -78,9 +78,10 @@ class Submit(msgspec.Struct, Request[Submitted | Refused], frozen=True):
 
 
 class Take(msgspec.Struct, Request[Task | Refused | None], frozen=True):
-    """Lease the next task, a new attempt of it. None if nothing is due. `source` restricts."""
+    """Lease the next task, a new attempt of it. None if nothing is due. `source` and `since` (RFC 3339) restrict."""
 
     source: Source | None = None
+    since: str = ""
 
 
 class Get(msgspec.Struct, Request[Task | NoSuchTask], frozen=True):
@@ -128,6 +129,7 @@ class Retry(msgspec.Struct, Request[Task | NoSuchTask | Illegal | Refused], froz
 class Rescue(msgspec.Struct, Request[int], frozen=True):
     """Make every leased task pending again whose run is not among `alive` (task id, lease). Answers how many.
 
+    Runs among them that are to be cancelled are told so once more.
     A lease younger than `grace_s` is never taken for an orphan: its run may just be starting.
     """
 
@@ -179,6 +181,7 @@ class Queue(Actor):
         for task in load(opened.records):
             self._backlog.put(task)
         await self._recover()
+        self._shorten_waits()
         self._set_alarm()
 
     async def terminate(self, reason: ExitReason) -> None:
@@ -220,8 +223,8 @@ class Queue(Actor):
         match request:
             case Submit(new):
                 return self._submit(new, from_)
-            case Take(source):
-                return self._take(source, from_)
+            case Take():
+                return self._take(request, from_)
             case Begin() | Complete() | Fail() | Postpone() | Stopped():
                 return self._in_turn(request.id, from_, partial(self._advance, request, from_))
             case Cancel(task_id) | Retry(task_id):
@@ -259,6 +262,7 @@ class Queue(Actor):
                 return self._written(message)
             case _Due():
                 self._alarm = None
+                self._shorten_waits()
                 self._notify()
                 self._set_alarm()
                 return None
@@ -285,8 +289,8 @@ class Queue(Actor):
         self._write(None, task, from_, Submitted(task, position))
         return NO_REPLY
 
-    def _take(self, source: Source | None, from_: From) -> object:
-        task = self._backlog.next_ready(self._clock.wall(), source)
+    def _take(self, request: Take, from_: From) -> object:
+        task = self._backlog.next_ready(self._clock.wall(), request.source, request.since)
         if task is None:
             return None
         if task.id in self._changing:
@@ -334,6 +338,16 @@ class Queue(Actor):
         if task is not None and task.status is Status.PENDING and task.waiting_for:
             self._write(task, msgspec.structs.replace(task, not_before=None, waiting_for=None))
 
+    def _shorten_waits(self) -> None:
+        """A wall clock that was ahead for a moment must not keep a task waiting for good."""
+        for task in self._backlog.overlong(self._clock.wall(), self._policy.backoff_max_s):
+            self._in_turn(task.id, None, partial(self._shorten, task))
+
+    def _shorten(self, shorter: Task) -> None:
+        task = self._backlog.get(shorter.id)
+        if task is not None and task.status is Status.PENDING and task.not_before is not None:
+            self._write(task, msgspec.structs.replace(task, not_before=shorter.not_before))
+
     def _await(self, task_id: str, from_: From) -> object:
         task = self._backlog.get(task_id)
         if task is None or (task.status in FINAL and task_id not in self._changing):
@@ -353,7 +367,14 @@ class Queue(Actor):
         settled = [task for task in orphans if await self._settle(task)]
         for task in settled:
             self._in_turn(task.id, None, partial(self._give_back, task))
+        self._remind(alive)
         return len(settled)
+
+    def _remind(self, alive: frozenset[tuple[str, int]]) -> None:
+        """Runs that are to be cancelled and go on: the dispatcher has not heard, or died with what it heard."""
+        for task in self._backlog:
+            if task.status is Status.PROCESSING and task.cancel_requested and (task.id, task.lease) in alive:
+                self.named(names.DISPATCHER).cast(StopRun(task.id))
 
     # Writing
 

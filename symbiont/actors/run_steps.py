@@ -13,7 +13,7 @@ from symbiont.actors.ledger import Refused
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.outcome import Interrupted
 from symbiont.domain.retry import RetryHere, RetryPolicy, decide
-from symbiont.domain.task import FINAL, Answer, Classification, Failure, OpenCall, Status, Task
+from symbiont.domain.task import AFTER_FAILURE, FINAL, Answer, Classification, Failure, OpenCall, Status, Task
 
 
 class Stale(msgspec.Struct, frozen=True):
@@ -127,7 +127,7 @@ def reclaimed(task: Task, policy: RetryPolicy, now: float) -> Task:
 
 def retry_reason(failure: Failure) -> str:
     """What a task says it waits for between two tries."""
-    return f"another try after {failure.code}"
+    return f"{AFTER_FAILURE} {failure.code}"
 
 
 def commanded(task: Task, wanted: Status, now: float) -> Task:

@@ -5,6 +5,7 @@ ends); directories it makes are 0700, files 0600 (a directory that was there kee
 Every call blocks on the disk, most of them for microseconds; `open` and `write_server_info` sync.
 """
 
+import asyncio
 import errno
 import fcntl
 import os
@@ -71,9 +72,9 @@ class DataDir:
             raise
         return cls(path, lock_fd)
 
-    def free_bytes(self) -> int:
-        """Bytes that this process may still write here. Raises `OSError`."""
-        state = os.statvfs(self.path)
+    async def free_bytes(self) -> int:
+        """Bytes that this process may still write here. Raises `OSError`. A disk that hangs holds up a thread alone."""
+        state = await asyncio.to_thread(os.statvfs, self.path)
         return state.f_bavail * state.f_frsize
 
     def write_server_info(self, url: str, pid: int) -> None:

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
+from symbiont.domain.closure import LONGEST_CREDIBLE_WAIT_S
 from symbiont.domain.errors import SymbiontError
-from symbiont.domain.task import Priority, Source, Status, Task
+from symbiont.domain.task import AFTER_FAILURE, Priority, Source, Status, Task
 
 _RANK = {Priority.CRITICAL: 0, Priority.HIGH: 1, Priority.NORMAL: 2, Priority.LOW: 3}
 _FIELDS = Task.__struct_fields__
@@ -92,6 +93,12 @@ class Backlog:
         self._make_ready(now)
         return self._waiting[0].not_before if self._waiting else None
 
+    def overlong(self, now: float, backoff_max_s: float) -> list[Task]:
+        """Tasks that wait longer than anything can last, each given the longest wait there is: the wall clock was wrong."""
+        waiting = [self._tasks[entry.id] for entry in self._waiting if not self._is_stale(entry)]
+        shortened = (_shortened(task, now, backoff_max_s) for task in waiting)
+        return [new for new, old in zip(shortened, waiting, strict=True) if new != old]
+
     def _make_ready(self, now: float) -> None:
         """Move what is due by now to those that are ready."""
         while self._waiting and (self._waiting[0].not_before <= now or self._is_stale(self._waiting[0])):
@@ -99,15 +106,23 @@ class Backlog:
             if not self._is_stale(entry):
                 self._push(self._tasks[entry.id], entry.version)
 
-    def next_ready(self, now: float, source: Source | None = None) -> Task | None:
-        """The task to run now, which stays where it is until it is `put` with another status. `source` restricts."""
+    def next_ready(self, now: float, source: Source | None = None, since: str = "") -> Task | None:
+        """The task to run now, which stays where it is until it is `put` with another status.
+
+        `source` restricts, and `since` to tasks created then or later (RFC 3339, to the second).
+        """
         self._make_ready(now)
         heaps = self._ready.values() if source is None else (self._ready[source],)
         for heap in heaps:
             while heap and self._is_stale(heap[0]):
                 heapq.heappop(heap)
-        first = min((heap[0] for heap in heaps if heap), default=None)
+        heads = [heap[0] for heap in heaps if heap]
+        firsts = heads if not since else [entry for heap in heaps for entry in heap if self._is_new(entry, since)]
+        first = min(firsts, default=None)
         return None if first is None else self._tasks[first.id]
+
+    def _is_new(self, entry: _Ready, since: str) -> bool:
+        return not self._is_stale(entry) and self._tasks[entry.id].created_at >= since
 
     def _is_stale(self, entry: _Ready | _Waiting) -> bool:
         return self._versions[entry.id] != entry.version
@@ -123,6 +138,14 @@ class Backlog:
             if candidate not in self._tasks:
                 self._numbers[source] = stem, number
                 return candidate
+
+
+def _shortened(task: Task, now: float, backoff_max_s: float) -> Task:
+    is_backoff = (task.waiting_for or "").startswith(AFTER_FAILURE)
+    latest = now + (backoff_max_s if is_backoff else LONGEST_CREDIBLE_WAIT_S)
+    if task.not_before is None or task.not_before <= latest:
+        return task
+    return msgspec.structs.replace(task, not_before=latest)
 
 
 def record_of(task: Task) -> bytes:

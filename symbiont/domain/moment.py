@@ -8,6 +8,11 @@ def rfc3339(epoch_s: float) -> str:
     return datetime.fromtimestamp(epoch_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def epoch_s(moment: str) -> float:
+    """Back to epoch seconds. Raises `ValueError` if it is no moment."""
+    return datetime.fromisoformat(moment).timestamp()
+
+
 def rfc3339_us(epoch_s: float) -> str:
     """`2026-03-19T14:33:12.123456Z`, as in the ledger."""
     return datetime.fromtimestamp(epoch_s, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -37,6 +37,9 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.CANCELLED: frozenset({Status.PENDING}),
 }
 
+AFTER_FAILURE = "another try after"
+"""How the reason begins that a task gives for waiting between two tries."""
+
 FINAL = frozenset({Status.DONE, Status.FAILED, Status.CANCELLED})
 
 

@@ -66,8 +66,11 @@ class SteadyDisk:
 
     def __init__(self) -> None:
         self.free = 1_000_000_000
+        self.error: OSError | None = None
 
-    def free_bytes(self) -> int:
+    async def free_bytes(self) -> int:
+        if self.error is not None:
+            raise self.error
         return self.free
 
 
@@ -94,6 +97,7 @@ class System:
         max_restarts: int,
         classifies: bool,
         source: Source | None,
+        since: str,
         clock: VirtualClock | None,
         journal: type[TracedJournal],
     ) -> None:
@@ -109,6 +113,7 @@ class System:
         self._random = random.Random(seed)
         self._max_restarts = max_restarts
         self._source: Source | None = source
+        self._since = since
         classifiers = frozenset({worker.name} if classifies else ())
         self.world = World(
             runtime=self.runtime,
@@ -133,6 +138,7 @@ class System:
         max_restarts: int = 100,
         classifies: bool = True,
         source: Source | None = None,
+        since: str = "",
         clock: VirtualClock | None = None,
         journal: type[TracedJournal] = TracedJournal,
     ) -> Self:
@@ -144,6 +150,7 @@ class System:
             max_restarts=max_restarts,
             classifies=classifies,
             source=source,
+            since=since,
             clock=clock,
             journal=journal,
         )
@@ -169,12 +176,15 @@ class System:
                 journal=self.journals["heartbeat"],
                 clock=clock,
                 disk=self.disk,
-                worker=lambda: self.worker_is_there,
+                worker=self._is_worker_there,
                 interval_s=config.heartbeat.interval_s,
                 min_free_bytes=config.heartbeat.min_free_bytes,
             ),
             http_server=lambda: HTTPServer(config.server.max_in_flight),
         )
+
+    async def _is_worker_there(self) -> bool:
+        return self.worker_is_there
 
     def _dispatcher(self) -> Dispatcher:
         limits = self.config.limits
@@ -189,6 +199,7 @@ class System:
             policy=closure_policy(self.config),
             wake_jitter_s=limits.wake_jitter_s,
             source=self._source,
+            since=self._since,
         )
 
     # Time

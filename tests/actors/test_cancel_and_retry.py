@@ -4,6 +4,8 @@ import asyncio
 
 from supervisors import KILLED
 from symbiont.actors import names
+from symbiont.actors.dispatcher import Dispatcher
+from symbiont.actors.heartbeat import BeatNow
 from symbiont.actors.queue import AwaitFinal, Cancel, Illegal, NoSuchTask, Retry
 from symbiont.domain.outcome import Refused, UsageLimited
 
@@ -69,6 +71,17 @@ async def test_a_wish_to_cancel_survives_the_crash_of_the_dispatcher(system):
     system.process(names.DISPATCHER).exit(KILLED)
     await system.runtime.named(names.QUEUE).call(Cancel(task_id))
     await system.quiet()
+    assert (await system.task(task_id)).status == "cancelled"
+
+
+async def test_a_wish_to_cancel_that_the_dispatcher_never_heard_is_repeated_by_the_next_sweep(system, monkeypatch):
+    system.worker.hold()
+    task_id = await system.submit(force_tier="haiku")
+    with monkeypatch.context() as deaf:
+        deaf.setattr(Dispatcher, "handle_cast", lambda self, message: None)
+        await system.ask(names.QUEUE, Cancel(task_id))
+    assert (await system.task(task_id)).status == "processing"
+    await system.ask(names.HEARTBEAT, BeatNow())
     assert (await system.task(task_id)).status == "cancelled"
 
 

@@ -45,6 +45,15 @@ async def test_little_disk_and_a_missing_worker_are_not_well(start):
     assert (beat.status, beat.checks["disk"], beat.checks["worker"]) == ("degraded", False, False)
 
 
+async def test_a_disk_that_cannot_be_asked_is_not_well_and_brings_nobody_down(system):
+    before = system.process(names.HEARTBEAT)
+    system.disk.error = OSError(5, "Input/output error")
+    await system.advance(300.0)
+    beat = await system.ask(names.HEARTBEAT, BeatNow())
+    assert (beat.status, beat.checks["disk"], beat.disk_free_bytes) == ("degraded", False, 0)
+    assert system.process(names.HEARTBEAT) is before
+
+
 async def test_a_beat_puts_a_leased_task_without_a_run_back_into_the_queue(start):
     """Somebody took a lease and was never seen again."""
     system = await start(source="direct")

@@ -161,6 +161,15 @@ async def test_the_last_word_on_a_limit_counts_after_a_restart(start):
     assert (await system.task(await system.submit(force_tier="haiku"))).status == "done"
 
 
+@pytest.mark.parametrize(
+    "odd", [b"{}", b'{"worker":"claude"}', b'{"worker":1,"limit":2,"resets_at":3,"opens_at":"soon"}']
+)
+async def test_a_line_that_is_no_limit_keeps_neither_the_tree_from_starting_nor_the_others_from_counting(start, odd):
+    known = b'{"worker":"claude","limit":"five_hour","resets_at":1800003600,"opens_at":1800003600}'
+    system = await start(disk={"limits": (odd, known, odd)})
+    assert [limit.limit for limit in await limits(system)] == ["five_hour"]
+
+
 async def test_limits_of_a_worker_that_is_gone_are_forgotten(start):
     gone = b'{"worker":"gone","limit":"five_hour","resets_at":9e9,"opens_at":9e9}'
     system = await start(disk={"limits": (gone,)})

@@ -148,6 +148,13 @@ async def test_whoever_comes_while_the_worker_is_out_of_order_is_told_so_without
     assert (await statuses(system, [queued]), len(system.worker.calls)) == ({"pending"}, 1)
 
 
+async def test_one_who_runs_nothing_but_tasks_of_callers_tells_them_too(start):
+    system = await start(source="direct")
+    system.worker.script(Unauthorised("bad key"))
+    first, second = [await system.task(await system.submit(source="direct")) for _ in range(2)]
+    assert (first.failure.code, second.failure.code) == ("UNAUTHORISED", "UNAUTHORISED")
+
+
 async def test_a_caller_who_waits_is_told_of_an_outage_when_tries_have_shown_it(system):
     system.worker.otherwise = Unreachable("refused")
     task_id = await system.submit(force_tier="haiku", source="direct")

@@ -13,6 +13,7 @@ from symbiont.actors.run_steps import Stale, Stopped
 from symbiont.domain.ledger import decode
 from symbiont.domain.outcome import Done, TooLong, UsageLimited
 from symbiont.ports import SyncFailed
+from tests.actors.worker_twin import ScriptedWorker
 
 HOUR_S = 3_600.0
 
@@ -111,6 +112,16 @@ async def test_a_call_cut_off_by_a_kill_is_in_the_ledger_as_interrupted_and_the_
     )
     task = await later.task(task_id)
     assert (task.status, task.call, task.failures) == ("pending", None, 1)
+
+
+@pytest.mark.parametrize("billing", ["api", "own", "rehearsal"])
+async def test_an_interrupted_call_is_booked_as_what_it_was_when_it_began(start, billing):
+    killed = await start(worker=ScriptedWorker(2, billing=billing))
+    killed.worker.hold()
+    await killed.submit(force_tier="opus")
+    later = await start(disk=killed.on_disk(), source="direct", clock=VirtualClock(killed.clock.wall() + 90.0))
+    (line,) = later.ledger
+    assert (line["billing"], line["model_id"], line["elapsed_seconds"]) == (billing, "opus", 90.0)
 
 
 async def test_an_interrupted_task_is_run_again_as_a_new_attempt(start):

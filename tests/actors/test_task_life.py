@@ -2,6 +2,7 @@
 
 import structlog
 
+from symbiont.actors import names
 from symbiont.config.schema import Config, Dispatch, Routing
 from symbiont.domain.outcome import (
     Empty,
@@ -258,3 +259,11 @@ async def test_an_answer_that_is_paid_for_is_delivered_whatever_becomes_of_the_l
         task_id = await system.submit(force_tier="opus")
         task = await system.task(task_id)
     assert (task.status, task.answer.text) == ("done", "answer to do it")
+
+
+async def test_what_others_have_left_is_not_run_by_who_came_for_a_task_of_their_own(start):
+    left = b'{"id":"task-1","task":"old","created_at":"2026-03-01T10:00:00Z","status":"pending","source":"direct"}'
+    system = await start(source="direct", since="2027-01-15T08:00:00Z", disk={"queue": (left,)})
+    ours = await system.submit("ours", source="direct")
+    await system.crash(names.DISPATCHER)
+    assert ((await system.task("task-1")).status, (await system.task(ours)).status) == ("pending", "done")

@@ -89,8 +89,8 @@ def test_unreadable_server_information_is_none(data_dir: DataDir, content: bytes
     assert read_server_info(data_dir.path) is None
 
 
-def test_free_space_is_that_of_the_disk(data_dir: DataDir):
-    assert 0 < data_dir.free_bytes() < 2**60
+async def test_free_space_is_that_of_the_disk(data_dir: DataDir):
+    assert 0 < await data_dir.free_bytes() < 2**60
 
 
 def test_a_file_in_the_way_is_named(tmp_path: Path):

@@ -3,6 +3,7 @@
 import json
 import signal
 import socket
+import sys
 
 import pytest
 
@@ -98,18 +99,21 @@ def test_a_damaged_ledger_is_refused_and_left_as_it_is(server):
     assert "Traceback" not in refused.stderr
 
 
-def test_a_tree_that_gives_up_ends_the_process_so_that_the_service_manager_starts_it_again(tmp_path):
-    with Orchestrator(tmp_path, REHEARSAL | {"supervision.max_restarts": 0}) as server:
-        moved = server.data.with_name("moved")
-        url = server.url
-        server.data.rename(moved)  # a health check of a directory that is gone crashes
+class WithABug(Orchestrator):
+    """A server whose health check crashes whenever somebody asks for one."""
 
-        status = server.ask("POST", "/heartbeat", url=url).status
+    def command(self, *arguments: str) -> list[str]:
+        bug = "from symbiont.actors.heartbeat import Heartbeat; Heartbeat.handle_call = None"
+        return [sys.executable, "-c", f"{bug}; import symbiont.cli.__main__", "serve", *(arguments or ("--port", "0"))]
+
+
+def test_a_tree_that_gives_up_ends_the_process_so_that_the_service_manager_starts_it_again(tmp_path):
+    with WithABug(tmp_path, REHEARSAL | {"supervision.max_restarts": 0}) as server:
+        status = server.ask("POST", "/heartbeat").status
 
         assert status == 503
         assert server.wait() == 70
         assert '"event": "gave_up"' in server.said()
-        moved.rename(server.data)
         assert server.start().ask("GET", "/health").status == 200
 
 

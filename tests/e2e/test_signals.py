@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -62,3 +63,15 @@ def test_a_task_run_without_a_server_is_put_back_and_its_call_stopped(server, cl
         _, said = process.communicate(timeout=30)
     assert (process.returncode, said) == (130, b"interrupted\n")
     assert (server.calls(), [line["error_code"] for line in server.ledger()]) == ([], ["CANCELLED"])
+
+
+def test_a_shutdown_takes_no_longer_than_it_may_whatever_a_call_does(server, claude):
+    claude.does(*HANGS, ignore=["SIGINT", "SIGTERM"])
+    server.environment |= {"SYMBIONT_SUPERVISION_SHUTDOWN_S": "6", "SYMBIONT_DISPATCH_STOP_GRACE_S": "60"}
+    with server:
+        server.enqueue("Say OK", force_tier="haiku")
+        under_way(server, claude)
+        began = time.monotonic()
+        server.stop()
+        assert time.monotonic() - began < 6.0 + 3.0
+        assert server.calls() == []

@@ -72,7 +72,7 @@ class Session:
     async def slay(self) -> None:
         """No more patience: SIGKILL to all at once, and a last short wait to collect the exit."""
         self._kill()
-        kill_marked(self._marker)
+        await asyncio.to_thread(kill_marked, self._marker)
         await self.child.ended(_KILL_GRACE_S)
 
     async def _read_result(self, idle: asyncio.Timeout) -> None:
