@@ -192,7 +192,9 @@ async def test_i06_nothing_arrives_by_an_alias_that_was_given_up(runtime, me, he
     keeps.instance.places[0].reply("late")
     await settle()
 
-    assert pending[0].future.cancelled()
+    with pytest.raises(CallExit) as given_up:
+        await pending[0].wait()
+    assert given_up.value.reason == TIMEOUT
     assert (heard, me.queued, keeps.callers) == ([], 0, {})
 
 
