@@ -121,11 +121,16 @@ class Probe(Actor):
             return None
 
     async def _on_real_time(self, find: Callable[[], Received | None], within_s: float) -> Received | None:
-        clock = self._runtime.clock
-        end_s = clock.monotonic() + within_s
-        timer = self._runtime.call_later(within_s, self._news.set)
+        is_over = False
+
+        def give_up() -> None:  # not read from a clock: a loop may be early by a fraction of a millisecond
+            nonlocal is_over
+            is_over = True
+            self._news.set()
+
+        timer = self._runtime.call_later(within_s, give_up)
         try:
-            while (found := find()) is None and clock.monotonic() < end_s:
+            while (found := find()) is None and not is_over:
                 self._news.clear()
                 await self._news.wait()
             return found
