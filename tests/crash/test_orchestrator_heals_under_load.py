@@ -176,7 +176,7 @@ async def test_each_answer_after_a_kill_is_in_the_ledger_exactly_once(tmp_path):
 
 
 async def test_a_lease_whose_run_never_started_is_given_up_by_the_next_dispatcher(tmp_path):
-    async with boot.running(configured(tmp_path), source="direct") as symbiont:
+    async with boot.running(configured(tmp_path), only=boot.Only("direct")) as symbiont:
         queue = symbiont.runtime.named(names.QUEUE)
         queued = await symbiont.service.enqueue(NewTask("Say OK", "queued"))
         await queue.call(Take("queued"))  # as a dispatcher would that dies before it can start the run
