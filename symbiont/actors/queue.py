@@ -36,7 +36,7 @@ from symbiont.actors.run_steps import (
     reclaimed,
     runs_in,
 )
-from symbiont.domain.backlog import Backlog, change_of, load, record_of
+from symbiont.domain.backlog import Backlog, Loaded, change_of, record_of
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.retry import RetryPolicy
 from symbiont.domain.task import (
@@ -177,9 +177,7 @@ class Queue(Actor):
         self._alarm: Timer | None = None
 
     async def init(self) -> None:
-        opened = await self._journal.open()
-        for task in load(opened.records):
-            self._backlog.put(task)
+        await self._journal.open(Loaded(self._backlog))
         await self._recover()
         self._shorten_waits()
         self._set_alarm()
