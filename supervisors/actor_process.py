@@ -160,7 +160,7 @@ class ActorProcess(CallbackProcess):
         while not self._is_awake and self._extras is None:
             scheduler = self._scheduler
             scheduler.shortcuts = count = scheduler.shortcuts + 1
-            if not count & _NO_CLOCK:
+            if count >= scheduler.ask_at:
                 verdict = scheduler.verdict(count)
                 if verdict is QUEUE:
                     break
