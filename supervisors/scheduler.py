@@ -22,6 +22,10 @@ __all__ = ["CLOCK_EVERY", "TURN_MESSAGES", "TURN_SLICE_S", "Runnable", "Schedule
 
 TURN_MESSAGES: Final = 256
 TURN_SLICE_S: Final = 0.00007
+GRACE_MESSAGES: Final = 128
+GRACE_S: Final = 0.000001
+"""How much longer a turn may be for each of the first so many messages: a crowd of quick calls is to be worked off in one turn, for
+an actor that is idle then answers the next ones at once; with a rest waiting, it would never come back to that."""
 SHORTCUT_SLICE_S: Final = 0.0001
 CROWD_SLICE_S: Final = 0.001
 CLOCK_EVERY: Final = 4
