@@ -49,7 +49,9 @@ class Row:
 
 
 INTERPRETED: Final = "every message is worked on by CPython's interpreter, while the BEAM runs compiled code"
-A_TURN: Final = "each hop is a turn of its own: the run queue, the actor's context, and the clock, because busy time is counted"
+A_TURN: Final = (
+    "each hop is a turn of its own: the run queue, the actor's context, and the clock, because busy time is counted"
+)
 A_LIFE: Final = (
     "a process is entered in the table, has a context of its own, and tells its end to all it concerns: "
     "some forty calls of Python functions, where the BEAM runs compiled code"

@@ -84,8 +84,7 @@ class ActorProcess(CallbackProcess):
                     if self._is_busy:
                         return
                 if not served & _NO_CLOCK and (
-                    served >= TURN_MESSAGES
-                    or self._scheduler.now() > until_s + (served if served < GRACE_MESSAGES else GRACE_MESSAGES) * GRACE_S
+                    served >= TURN_MESSAGES or self._scheduler.now() > until_s + min(GRACE_MESSAGES, served) * GRACE_S
                 ):
                     break
         except BaseException as error:

@@ -28,7 +28,9 @@ def test_the_package_offers_few_names() -> None:
 
 def test_nothing_is_offered_that_is_not_listed() -> None:
     seen = {
-        name for name, value in vars(supervisors).items() if not name.startswith("_") and not isinstance(value, ModuleType)
+        name
+        for name, value in vars(supervisors).items()
+        if not name.startswith("_") and not isinstance(value, ModuleType)
     }
     assert seen == set(supervisors.__all__)
 
