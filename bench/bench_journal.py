@@ -1,27 +1,47 @@
-"""Acknowledged appends per second of the chained journal, as a ratio to what the disk does bare in the same run.
+"""What the journal costs: appends beside the bare disk and SQLite, the loop while a slow disk is written, and opening a long ledger.
 
-    python bench/bench_journal.py [DIRECTORY]
+    python bench/bench_journal.py [DIRECTORY] [--entries 1000000] [--rounds 5]
 
-The bare loop is one `write` and one `fdatasync` per line, in one thread, without Python objects in between: what a program
-without group commit could reach at best. Each figure is the median of five rounds; each round measures all rows, so that a
-disk that changes its mood changes it for all. Only the ratio carries over to another machine.
+Each round measures all rows, so that a disk that changes its mood changes it for all; figures are medians, and only ratios carry
+over to another machine. The bare loop is one `write` and one `fdatasync` a line, in one thread: what a program without group commit
+could reach at best. SQLite (WAL, synchronous=FULL) stands behind the very same group commit, in place of the file. Opening is
+measured in a process of its own, whose memory is that of Python with the journal and the ledger's fold.
 """
 
+import argparse
 import asyncio
 import os
+import sqlite3
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, cast
 
+import uvloop
+
+from symbiont.adapters.file_ops import FileOps
 from symbiont.adapters.journal import FileJournal
+from symbiont.adapters.journal_file import JournalFile
+from symbiont.adapters.journal_writer import JournalWriter
+from symbiont.ports import Fold, Opened
 
-ROUNDS = 5
 SECONDS = 0.5
 PRODUCERS = (1, 64)
+SLOW_S = 0.005
+TICK_S = 0.001
+BARE = "bare write + fdatasync"
 RECORD = b'{"timestamp":"2026-01-01T00:00:00.000000Z","model":"haiku","prompt_preview":"%b"}' % (b"x" * 120)
+ENTRY = (
+    '{"timestamp":"2026-%02d-%02dT%02d:00:00.000000Z","model":"haiku","success":true,"elapsed_seconds":1.2,"input_tokens":%d,'
+    '"output_tokens":87,"estimated_cost_usd":0.0012,"prompt_preview":"Classify this customer feedback","task_id":"task-%d",'
+    '"tier":"haiku","model_id":"claude-haiku-4-5","worker":"claude","billing":"api"}'
+)
+
+Append = Callable[[bytes], "asyncio.Future[Any]"]
 
 
 class Nothing:
@@ -30,6 +50,40 @@ class Nothing:
     def restore(self, state: bytes) -> None: ...
 
     def absorb(self, lines: Sequence[bytes]) -> None: ...
+
+
+class SqliteFile:
+    """What the writer thread needs of a journal file, on SQLite as durable as it can be told to be."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seq = 0
+
+    def open(self, fold: Fold) -> Opened:
+        self._db = sqlite3.connect(self._path, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute("CREATE TABLE line (seq INTEGER PRIMARY KEY, record BLOB NOT NULL)")
+        return Opened(0)
+
+    def append(self, records: Sequence[bytes]) -> int:
+        first = self._seq + 1
+        self._db.execute("BEGIN")
+        self._db.executemany("INSERT INTO line VALUES (?, ?)", enumerate(records, start=first))
+        self._db.execute("COMMIT")
+        self._seq += len(records)
+        return first
+
+    def close(self) -> None:
+        self._db.close()
+
+
+class SlowFiles(FileOps):
+    """Every sync of data takes as long as a slow disk's."""
+
+    def sync_data(self, fd: int) -> None:
+        time.sleep(SLOW_S)
+        super().sync_data(fd)
 
 
 def bare(path: Path) -> float:
@@ -43,43 +97,146 @@ def bare(path: Path) -> float:
     return count / elapsed
 
 
-async def journalled(path: Path, producers: int) -> float:
-    journal = FileJournal(path, chained=True)
-    await journal.open(Nothing())
+async def rate(append: Append, producers: int) -> float:
     start = time.perf_counter()
 
     async def produce() -> int:
         count = 0
         while time.perf_counter() - start < SECONDS:
-            await journal.append(RECORD)
+            await append(RECORD)
             count += 1
         return count
 
     counts = await asyncio.gather(*[produce() for _ in range(producers)])
-    elapsed = time.perf_counter() - start
+    return sum(counts) / (time.perf_counter() - start)
+
+
+async def journalled(path: Path, producers: int) -> float:
+    journal = FileJournal(path, chained=True)
+    await journal.open(Nothing())
+    found = await rate(journal.append, producers)
     await journal.close()
-    return sum(counts) / elapsed
+    return found
 
 
-def measure(folder: Path, number: int) -> dict[str, float]:
-    rates = {"bare write + fdatasync": bare(folder / f"bare-{number}")}
+async def in_sqlite(path: Path, producers: int) -> float:
+    file = cast("JournalFile", SqliteFile(path))
+    writer = JournalWriter(path, file, Nothing(), max_pending=100_000)
+    await writer.start()
+    found = await rate(writer.append, producers)
+    writer.stop()
+    await asyncio.to_thread(writer.join)
+    return found
+
+
+async def lag_p99_s(path: Path) -> float:
+    """How late a callback is that was due a moment ago, with 64 producers and a slow disk."""
+    journal = FileJournal(path, chained=True, files=SlowFiles())
+    await journal.open(Nothing())
+    producing = asyncio.ensure_future(rate(journal.append, PRODUCERS[-1]))
+    lags: list[float] = []
+    while not producing.done():
+        due = time.perf_counter() + TICK_S
+        await asyncio.sleep(TICK_S)
+        lags.append(max(0.0, time.perf_counter() - due))
+    await producing
+    await journal.close()
+    return sorted(lags)[int(len(lags) * 0.99)]
+
+
+def appends(folder: Path, number: int) -> dict[str, float]:
+    found = {BARE: bare(folder / f"bare-{number}")}
     for producers in PRODUCERS:
-        path = folder / f"journal-{number}-{producers}.jsonl"
-        rates[f"journal, {producers} producer(s)"] = asyncio.run(journalled(path, producers))
-    return rates
+        found[f"journal, {producers} at once"] = uvloop.run(journalled(folder / f"j-{number}-{producers}", producers))
+        found[f"SQLite, {producers} at once"] = uvloop.run(in_sqlite(folder / f"s-{number}-{producers}", producers))
+    return found
+
+
+# Opening
+
+
+def write_ledger(path: Path, entries: int) -> None:
+    async def write() -> None:
+        journal = FileJournal(path, chained=True)
+        await journal.open(Nothing())
+        for start in range(0, entries, 10_000):
+            many = range(start, min(start + 10_000, entries))
+            await asyncio.gather(*[journal.append(_entry(number)) for number in many])
+        await journal.close()
+
+    uvloop.run(write())
+
+
+def _entry(number: int) -> bytes:
+    day, hour = number * 300 // 1_000_000, number % 24
+    return (ENTRY % (1 + day // 28, 1 + day % 28, hour, number % 1_000, number)).encode()
+
+
+def opening(path: Path) -> dict[str, float]:
+    """In a fresh process: seconds and peak memory."""
+    done = subprocess.run([sys.executable, __file__, "--open", path], capture_output=True, text=True, check=True)
+    seconds, peak_kb = done.stdout.split()
+    return {"s": float(seconds), "MB": float(peak_kb) / 1_000}
+
+
+async def open_and_tell(path: Path, *, note: bool) -> None:
+    from symbiont.actors.ledger import Book
+
+    book = Book()
+    journal = FileJournal(path, chained=True)
+    start = time.perf_counter()
+    await journal.open(book)
+    elapsed = time.perf_counter() - start
+    if note:
+        await journal.checkpoint(book.state())
+    await journal.close()
+    peak = next(line for line in Path("/proc/self/status").read_text("utf-8").splitlines() if line.startswith("VmHWM"))
+    print(elapsed, peak.split()[1])
+
+
+def openings(folder: Path, entries: int, rounds: int) -> dict[str, list[dict[str, float]]]:
+    path = folder / "ledger.jsonl"
+    write_ledger(path, entries)
+    checkpoint = path.with_suffix(".checkpoint")
+    checkpoint.unlink(missing_ok=True)
+    whole = [opening(path) for _ in range(rounds)]
+    uvloop.run(open_and_tell(path, note=True))
+    return {"read and verified": whole, "from a checkpoint": [opening(path) for _ in range(rounds)]}
+
+
+# Telling
+
+
+def tell_appends(rounds: list[dict[str, float]]) -> None:
+    print(f"\n{'':24}{'appends/s':>12}{'min':>10}{'max':>10}{'x bare':>9}{'x SQLite':>10}")
+    for name in rounds[0]:
+        rates = [each[name] for each in rounds]
+        twin = name.replace("journal", "SQLite")
+        of_bare = statistics.median(each[name] / each[BARE] for each in rounds)
+        of_twin = f"{statistics.median(each[name] / each[twin] for each in rounds):10.2f}" if twin != name else ""
+        print(
+            f"{name:24}{statistics.median(rates):12,.0f}{min(rates):10,.0f}{max(rates):10,.0f}{of_bare:9.2f}{of_twin}"
+        )
 
 
 def main() -> None:
-    where = next(
-        (argument for argument in sys.argv[1:] if Path(argument).is_dir()), None
-    )  # the rest is for other scripts
-    with tempfile.TemporaryDirectory(dir=where) as folder:
-        rounds = [measure(Path(folder), number) for number in range(ROUNDS)]
-    print(f"{'':28}{'appends/s':>12}{'min':>10}{'max':>10}{'x bare':>9}")
-    for name in rounds[0]:
-        rates = [rates[name] for rates in rounds]
-        ratio = statistics.median(rates[name] / rates["bare write + fdatasync"] for rates in rounds)
-        print(f"{name:28}{statistics.median(rates):12,.0f}{min(rates):10,.0f}{max(rates):10,.0f}{ratio:9.2f}")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("directory", nargs="?", type=Path)
+    parser.add_argument("--entries", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--open", type=Path, help=argparse.SUPPRESS)
+    wanted, _ = parser.parse_known_args()
+    if wanted.open is not None:
+        uvloop.run(open_and_tell(wanted.open, note=False))
+        return
+    with tempfile.TemporaryDirectory(dir=wanted.directory) as name:
+        folder = Path(name)
+        tell_appends([appends(folder, number) for number in range(wanted.rounds)])
+        lags = [uvloop.run(lag_p99_s(folder / f"slow-{number}")) for number in range(wanted.rounds)]
+        print(f"\nlag of the loop, 64 producers, a disk slowed by 5 ms: p99 {statistics.median(lags) * 1e3:.2f} ms")
+        for what, found in openings(folder, wanted.entries, wanted.rounds).items():
+            seconds, peak = (statistics.median(each[unit] for each in found) for unit in ("s", "MB"))
+            print(f"opening {wanted.entries:,} entries, {what}: {seconds:.3f} s, {peak:.0f} MB")
 
 
 if __name__ == "__main__":
