@@ -13,7 +13,8 @@ import msgspec
 
 from supervisors import NO_REPLY, Actor, Custom, From, Request, Stop
 from supervisors.exits import ExitReason
-from symbiont.domain.ledger import Entry, Totals, decode, encode, key_of
+from symbiont.domain.ledger import Entry, decode, encode, key_of
+from symbiont.domain.totals import Totals
 from symbiont.ports import Journal, Receipt, SyncFailed
 
 REMEMBERED_ENTRIES: Final = 10_000

@@ -7,9 +7,9 @@ import msgspec
 from symbiont.actors.heartbeat import Snapshot
 from symbiont.domain.advice import bad_end
 from symbiont.domain.lanes import Closed
-from symbiont.domain.ledger import Tally, Totals
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.task import Status, Task
+from symbiont.domain.totals import Tally, Totals
 from symbiont.service import views
 
 LISTED_CHARS = 200
