@@ -34,6 +34,7 @@ from symbiont.actors.tree import Makers, tree
 from symbiont.adapters.claude_cli import ClaudeCli, find_claude, reap_orphans
 from symbiont.adapters.data_dir import DataDir
 from symbiont.adapters.journal import FileJournal
+from symbiont.adapters.ledger_files import LedgerFiles
 from symbiont.adapters.rehearsal import Rehearsal
 from symbiont.adapters.stop_signals import on_stop_signals
 from symbiont.adapters.system import SystemClock, SystemRandomness
@@ -150,7 +151,9 @@ def makers_of(world: World, data: DataDir, is_available: WorkerCheck, only: Only
     """The journals are made once: a new life of an actor opens the same one, which waits for the writer of the old."""
     config, clock = world.config, world.clock
     ledger = FileJournal(data.ledger, chained=True)
-    queue, beats, limits = (FileJournal(path, chained=False) for path in (data.queue, data.heartbeat, data.limits))
+    queue, beats, limits, alerts = (
+        FileJournal(path, chained=False) for path in (data.queue, data.heartbeat, data.limits, data.budgets)
+    )
 
     def dispatcher() -> Dispatcher:
         return Dispatcher(
@@ -178,7 +181,7 @@ def makers_of(world: World, data: DataDir, is_available: WorkerCheck, only: Only
         )
 
     return Makers(
-        ledger=lambda: Ledger(ledger),
+        ledger=lambda: Ledger(ledger, clock=clock, budgets=config.budgets, notes=alerts),
         queue=lambda: Queue(queue, clock, config.dispatch.max_pending, retry_policy(config)),
         dispatcher=dispatcher,
         heartbeat=heartbeat,
@@ -222,6 +225,7 @@ async def _tree(loaded: Loaded, data: DataDir, sockets: list[socket.socket], onl
         tiers=world.tiers,
         prices=world.prices,
         clock=world.clock,
+        reader=LedgerFiles(data.ledger),
         workers=(worker.name,),
         version=our_version(),
     )

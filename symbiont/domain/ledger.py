@@ -7,6 +7,7 @@ Does not touch a file and does not chain lines: the journal does. What many line
 
 import math
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Literal
 
 import msgspec
@@ -96,6 +97,11 @@ def preview(prompt: str) -> str:
 def key_of(entry: Entry) -> tuple[str, int, str]:
     """What identifies a call: task, attempt, kind. Classic lines have no task id and cannot be told apart by it."""
     return entry.task_id, entry.attempt, entry.kind
+
+
+def fingerprint(entry: Entry) -> bytes:
+    """The same for two lines that say the same, however they were written; what tells lines apart that have no identity."""
+    return blake2b(encode(entry), digest_size=16).digest()
 
 
 def utc(timestamp: str) -> datetime:

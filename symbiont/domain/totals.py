@@ -82,7 +82,7 @@ class Coordinates(msgspec.Struct, frozen=True, gc=False):
 
 
 def _table() -> Any:
-    return msgspec.field(default_factory=dict)
+    return msgspec.field(default_factory=dict[str, Any])
 
 
 class Totals(msgspec.Struct):
@@ -159,6 +159,10 @@ class Totals(msgspec.Struct):
             for hour in range(24):
                 self.by_hour.pop(f"{oldest}T{hour:02}", None)
 
+    def copy(self) -> "Totals":
+        """A fold that shares nothing with this one; cheap enough for whoever asks how things stand."""
+        return Totals(**{name: _copied(getattr(self, name)) for name in self.__struct_fields__})
+
     def __add__(self, other: "Totals") -> "Totals":
         joined = Totals(**{name: _joined(getattr(self, name), getattr(other, name)) for name in self.__struct_fields__})
         joined._forget_old_details()
@@ -168,6 +172,13 @@ class Totals(msgspec.Struct):
 def _count(table: Table, key: str, tally: Tally) -> None:
     seen = table.get(key)
     table[key] = tally if seen is None else seen + tally
+
+
+def _copied(value: Any) -> Any:
+    """Tallies are immutable, tables are not."""
+    if isinstance(value, Tally):
+        return value
+    return {key: inner if isinstance(inner, Tally) else _copied(inner) for key, inner in value.items()}
 
 
 def _joined(left: Any, right: Any) -> Any:
@@ -180,6 +191,5 @@ def _joined(left: Any, right: Any) -> Any:
 
 def _one_or_both(left: Any, right: Any) -> Any:
     if left is None or right is None:
-        found = right if left is None else left
-        return dict(found) if isinstance(found, dict) else found
+        return _copied(right if left is None else left)
     return _joined(left, right)

@@ -3,16 +3,13 @@
 import asyncio
 from typing import TypeVar
 
-import msgspec
-
 from supervisors import Request, Runtime
 from symbiont.actors import names
 from symbiont.actors.dispatcher import ReadLimits
 from symbiont.actors.heartbeat import LastBeat
-from symbiont.actors.ledger import ReadEntries, ReadTotals
+from symbiont.actors.ledger import ReadTotals
 from symbiont.actors.queue import CountTasks, Get, ListTasks
 from symbiont.domain.errors import SymbiontError
-from symbiont.domain.ledger import encode
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.routing import STOPPAGES
 from symbiont.domain.task import Status
@@ -56,13 +53,6 @@ class Queries:
         found = await with_reasons(self._runtime, self._tiers, page.tasks)
         tasks = tuple(shapes.task_line(task) for task in found)
         return views.TaskList(tasks, len(tasks), page.total)
-
-    async def ledger(self, limit: int) -> views.LedgerPage:
-        entries = await ask(self._runtime, names.LEDGER, ReadEntries(limit))
-        return views.LedgerPage(tuple(msgspec.Raw(encode(entry)) for entry in entries), len(entries))
-
-    async def ledger_stats(self) -> views.LedgerStats:
-        return shapes.ledger_stats(await ask(self._runtime, names.LEDGER, ReadTotals()))
 
     async def status(self) -> views.Status:
         runtime = self._runtime

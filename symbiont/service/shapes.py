@@ -61,6 +61,7 @@ def task_answer(task: Task) -> views.TaskAnswer | None:
         estimated_cost_usd=answer.estimated_cost_usd,
         timestamp=answer.timestamp,
         billing=answer.billing,
+        is_cost_unknown=answer.is_cost_unknown,
     )
 
 
