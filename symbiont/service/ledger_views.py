@@ -63,3 +63,37 @@ class BudgetList(msgspec.Struct, frozen=True):
     """`GET /budgets`: all of them, each subject by itself. Empty if no budget is configured."""
 
     budgets: tuple[BudgetUse, ...]
+
+
+class RepricedRow(msgspec.Struct, frozen=True):
+    """What calls cost by the ledger and by another price table, in USD, and the second less the first."""
+
+    name: str
+    calls: int
+    recorded_usd: float
+    repriced_usd: float
+    difference_usd: float
+
+
+class NotRepriced(msgspec.Struct, frozen=True):
+    """A call that cannot be compared, and why."""
+
+    timestamp: str
+    task_id: str
+    attempt: int
+    kind: str
+    model: str
+    reason: str
+
+
+class Repriced(msgspec.Struct, frozen=True):
+    """`symbiont ledger reprice`: one row a key of `by`. Calls in `unknown` (at most 1,000 of `unknown_calls`) are in no row."""
+
+    price_table: str
+    by: str
+    since: str | None
+    until: str | None
+    rows: tuple[RepricedRow, ...]
+    total: RepricedRow
+    unknown_calls: int
+    unknown: tuple[NotRepriced, ...]

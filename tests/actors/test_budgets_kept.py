@@ -31,7 +31,11 @@ async def test_a_queued_task_over_budget_waits_until_the_period_ends_and_then_ru
     system = await start(config=config(limit_calls=1))
     first, second = [await system.submit(force_tier="haiku") for _ in range(2)]
     waiting = await system.task(second)
-    assert ((await system.task(first)).status, waiting.status, waiting.waiting_for) == ("done", "pending", "budget daily")
+    assert ((await system.task(first)).status, waiting.status, waiting.waiting_for) == (
+        "done",
+        "pending",
+        "budget daily",
+    )
     assert (waiting.not_before % DAY_S, waiting.failures, len(system.worker.calls)) == (0.0, 0, 1)
     await system.advance(DAY_S)
     assert (await system.task(second)).status == "done"

@@ -160,7 +160,9 @@ def test_a_budget_of_each_project_lists_those_that_spent_or_reserved():
     assert [use.subject for use in book.uses(spent(call(0.1, project="shop")), NOON)] == ["shop", "web"]
 
 
-@pytest.mark.parametrize(("cost", "shares"), [(0.79, []), (0.8, [0.8]), (0.99, [0.8]), (1.0, [0.8, 1.0]), (9, [0.8, 1.0])])
+@pytest.mark.parametrize(
+    ("cost", "shares"), [(0.79, []), (0.8, [0.8]), (0.99, [0.8]), (1.0, [0.8, 1.0]), (9, [0.8, 1.0])]
+)
 def test_alerts_are_due_from_their_share_on(cost, shares):
     alerts = BudgetBook([daily()]).alerts_after("haiku", "", spent(call(cost)), NOON)
     assert [alert.share for alert in alerts] == shares
