@@ -7,6 +7,8 @@ Does not count money: the ledger's fold does.
 """
 
 import asyncio
+from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -32,6 +34,19 @@ class _Noted(msgspec.Struct, frozen=True):
     timestamp: str = ""
 
 
+class _Given:
+    """The fold of `budgets.jsonl`: which alerts were given. Periods pass: the newest are enough."""
+
+    def __init__(self) -> None:
+        self.ids: deque[str] = deque(maxlen=REMEMBERED_ALERTS)
+
+    def restore(self, state: bytes) -> None:
+        raise ValueError("expected no checkpoint, got: one")
+
+    def absorb(self, lines: Sequence[bytes]) -> None:
+        self.ids.extend(noted.id for noted in map(_read, lines) if noted is not None)
+
+
 class Budgeting:
     """`notes` is the journal of the alerts given."""
 
@@ -45,9 +60,10 @@ class Budgeting:
 
     async def open(self) -> None:
         """A note that cannot be read is passed over: at worst an alert is given again."""
-        opened = await self._notes.open()
-        for noted in filter(None, map(_read, opened.records)):
-            self._remember(noted.id)
+        given = _Given()
+        await self._notes.open(given)
+        for alert_id in given.ids:
+            self._remember(alert_id)
 
     async def close(self) -> None:
         await self._notes.close()

@@ -8,6 +8,7 @@ A disk that refuses is answered with `Refused`; a sync that failed ends the acto
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -32,7 +33,7 @@ from symbiont.actors.ledger_messages import (
 )
 from symbiont.domain.budget import Budget, Claim, Granted
 from symbiont.domain.ledger import Entry, encode, fingerprint, key_of
-from symbiont.domain.ledger_fold import Key, LedgerFold
+from symbiont.domain.ledger_fold import REMEMBERED_CALLS, Key, LedgerFold, checkpoint_of
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.totals import Totals
 from symbiont.ports import Clock, Journal, Receipt, SyncFailed
@@ -54,6 +55,10 @@ __all__ = [
 
 REMEMBERED_KEYS: Final = 100_000
 
+CHECKPOINT_LINES: Final = 20_000
+CHECKPOINT_AT_END_LINES: Final = 1_000
+"""After how many lines a checkpoint is due, while running and when it ends in order: the next start reads what is behind it."""
+
 LOOK_AT_BUDGETS_S: Final = 5.0
 """After a start: by then those are there who want to hear of an alert that was cut off, or of a limit that was lowered."""
 
@@ -69,6 +74,10 @@ class _ImportWritten(msgspec.Struct, frozen=True):
     entries: tuple[Entry, ...]
     results: tuple[object, ...]
     from_: From
+
+
+class _Checkpointed(msgspec.Struct, frozen=True):
+    error: Exception | None
 
 
 class _LookAtBudgets(msgspec.Struct, frozen=True):
@@ -90,17 +99,23 @@ class Ledger(Actor):
         self._known: dict[Key, None] = {}
         self._taken_in: dict[bytes, None] = {}
         self._waiting: dict[Key, list[From]] = {}
+        self._imports_under_way = 0
+        self._since_checkpoint = 0
+        self._is_damaged = False
 
     async def init(self) -> None:
         fold = LedgerFold()
-        opened = await self._journal.open()
-        fold.absorb(opened.records)
+        opened = await self._journal.open(fold)
+        self._is_damaged = opened.damage is not None
         self._totals = fold.totals
         self._known = dict.fromkeys(fold.newest_calls())
+        self._since_checkpoint = fold.absorbed
+        self._checkpoint_if_due()
         await self._budgeting.open()
         self.send_after(LOOK_AT_BUDGETS_S, _LookAtBudgets())
 
     async def terminate(self, reason: ExitReason) -> None:
+        self._checkpoint_if_due(CHECKPOINT_AT_END_LINES)
         await self._journal.close()
         await self._budgeting.close()
 
@@ -138,7 +153,9 @@ class Ledger(Actor):
                 self._alert(self._budgeting.alerts(self._totals))
                 return None
             case _AlertNoted(error):
-                return self._alert_noted(error)
+                return _outcome("alert_not_noted", error)
+            case _Checkpointed(error):
+                return _outcome("checkpoint_not_written", error)
             case Down(process=process):
                 if self._budgeting.release_all(process):
                     self._invite()
@@ -181,9 +198,11 @@ class Ledger(Actor):
         self._alert(self._budgeting.alerts(self._totals, after=entry))
         if had_reserved:
             self._invite()
+        self._checkpoint_if_due()
 
     def _remember(self, entry: Entry) -> None:
         self._totals.add(entry)
+        self._since_checkpoint += 1
         if entry.task_id:
             self._known[key_of(entry)] = None
             if len(self._known) > REMEMBERED_KEYS:
@@ -196,6 +215,7 @@ class Ledger(Actor):
         news = {fingerprint(entry): entry for entry in entries if key_of(entry) not in self._known}
         fresh = {mark: entry for mark, entry in news.items() if mark not in self._taken_in}
         self._taken_in |= dict.fromkeys(fresh)
+        self._imports_under_way += 1
         written = asyncio.gather(
             *(self._journal.append(encode(entry)) for entry in fresh.values()), return_exceptions=True
         )
@@ -207,18 +227,30 @@ class Ledger(Actor):
         return NO_REPLY
 
     def _import_written(self, written: _ImportWritten) -> Stop | None:
+        self._imports_under_way -= 1
         refused: BaseException | None = None
         for entry, result in zip(written.entries, written.results, strict=True):
             if isinstance(result, BaseException):
                 refused = result
                 del self._taken_in[fingerprint(entry)]
             else:
-                self._totals.add(entry)
+                self._remember(entry)
         if isinstance(refused, SyncFailed):
             return _stop(refused)
         self._alert(self._budgeting.alerts(self._totals))
         written.from_.reply(Imported(len(written.entries)) if refused is None else Refused(str(refused)))
+        self._checkpoint_if_due()
         return None
+
+    # Checkpoints
+
+    def _checkpoint_if_due(self, lines: int = CHECKPOINT_LINES) -> None:
+        """Only between calls: it covers all that was appended, and so what it says must."""
+        if self._since_checkpoint < lines or self._waiting or self._imports_under_way or self._is_damaged:
+            return
+        self._since_checkpoint = 0
+        calls = list(self._known)[-REMEMBERED_CALLS:]
+        self.pipe(self._journal.checkpoint(partial(checkpoint_of, self._totals.copy(), calls)), _checkpointed)
 
     # Budgets
 
@@ -242,14 +274,19 @@ class Ledger(Actor):
             self.named(names.WEBHOOKS).cast(alert)
             self.pipe(self._budgeting.note(alert, rfc3339(self._clock.wall())), wrap)
 
-    @staticmethod
-    def _alert_noted(error: Exception | None) -> Stop | None:
-        """A note that a full disk refused only means that a restart says it again."""
-        if isinstance(error, SyncFailed):
-            return _stop(error)
-        if error is not None:
-            _log.error("alert_not_noted", error=str(error))
-        return None
+
+def _outcome(event: str, error: Exception | None) -> Stop | None:
+    """What a full disk refused here costs nothing but time: an alert is given again, a start reads more."""
+    if isinstance(error, SyncFailed):
+        return _stop(error)
+    if error is not None:
+        _log.error(event, error=str(error))
+    return None
+
+
+def _checkpointed(done: "asyncio.Future[Receipt]") -> _Checkpointed:
+    error = done.exception()
+    return _Checkpointed(error if isinstance(error, Exception) else None)
 
 
 def _stop(error: BaseException) -> Stop:

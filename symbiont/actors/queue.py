@@ -36,7 +36,7 @@ from symbiont.actors.run_steps import (
     reclaimed,
     runs_in,
 )
-from symbiont.domain.backlog import Backlog, change_of, load, record_of
+from symbiont.domain.backlog import Backlog, Loaded, change_of, record_of
 from symbiont.domain.budget import BUDGET_WAIT
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.retry import RetryPolicy
@@ -178,9 +178,7 @@ class Queue(Actor):
         self._alarm: Timer | None = None
 
     async def init(self) -> None:
-        opened = await self._journal.open()
-        for task in load(opened.records):
-            self._backlog.put(task)
+        await self._journal.open(Loaded(self._backlog))
         await self._recover()
         self._end_waits(BUDGET_WAIT)  # a limit may have been raised while we were away
         self._shorten_waits()

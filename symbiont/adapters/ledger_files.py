@@ -10,14 +10,14 @@ import gzip
 import os
 import re
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 import msgspec
 
+from symbiont.adapters.journal_segments import lines, open_segment, segments
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.ledger import Entry, decode, fingerprint
 from symbiont.domain.ledger_fold import LedgerFold
@@ -27,7 +27,6 @@ from symbiont.domain.totals import Totals
 _BLOCK_BYTES: Final = 1 << 18
 _PORTION_LINES: Final = 2_000
 _STAMP = re.compile(rb'\{\s*"timestamp":\s*("[^"\\]*")')
-_SEALED = re.compile(r"-(\d{6,})\.jsonl(\.gz)?")
 
 
 class LedgerFiles:
@@ -51,19 +50,18 @@ class LedgerFiles:
     def newest_now(self, wanted: LedgerFilter, limit: int) -> Sequence[Entry]:
         """The last `limit` lines that match, newest last. Raises `OSError`, `SymbiontError("DATA_CORRUPT")`."""
         found: deque[Entry] = deque()
-        with _opened(self._path) as segments:
-            for segment in reversed(segments):
-                for entry in _newest_in(segment, wanted, limit - len(found)):
-                    found.appendleft(entry)
-                if len(found) >= limit:
-                    break
+        for segment in reversed(segments(self._path)):
+            file = open_segment(self._path, segment.number) if len(found) < limit else None
+            if file is not None:
+                with file:
+                    found.extendleft(_newest_in(file, wanted, limit - len(found)))
         return tuple(found)
 
     def totals_now(self, wanted: LedgerFilter) -> Totals:
         """What the lines that match come to."""
         fold = LedgerFold()
-        lines = self.lines_now() if wanted.is_open else (line for line, _ in self.matching_now(wanted))
-        while portion := list(islice(lines, _PORTION_LINES)):
+        matching = self.lines_now() if wanted.is_open else (line for line, _ in self.matching_now(wanted))
+        while portion := list(islice(matching, _PORTION_LINES)):
             fold.absorb(portion)
         return fold.totals
 
@@ -88,89 +86,16 @@ class LedgerFiles:
 
     def lines_now(self) -> Iterator[bytes]:
         """Every whole line, oldest first, without its newline."""
-        with _opened(self._path) as segments:
-            for segment in segments:
-                with segment.content() as content:
-                    yield from _forwards(content)
+        return lines(self._path)
 
 
-class _Segment:
-    """One file of the ledger. The active one is open already, for its name may go to another file meanwhile."""
-
-    def __init__(self, path: Path, active: BinaryIO | None = None) -> None:
-        self._path = path
-        self._active = active
-
-    @contextmanager
-    def content(self) -> Generator[BinaryIO]:
-        if self._active is not None:
-            self._active.seek(0)
-            yield self._active
-            return
-        with self._open() as file:
-            yield file
-
-    @staticmethod
-    def is_compressed(content: BinaryIO) -> bool:
-        """Then it can only be read forwards."""
-        return isinstance(cast("object", content), gzip.GzipFile)
-
-    def _open(self) -> BinaryIO:
-        if self._path.suffix == ".gz":
-            return cast("BinaryIO", gzip.open(self._path))
-        try:
-            return self._path.open("rb")
-        except FileNotFoundError:  # compressed since it was listed
-            return cast("BinaryIO", gzip.open(f"{self._path}.gz"))
-
-
-@contextmanager
-def _opened(path: Path) -> Generator[list[_Segment]]:
-    """Oldest first. The active file is opened before the others are listed: if it is sealed in between, it is known by its inode."""
-    try:
-        active = path.open("rb")
-    except FileNotFoundError:
-        yield [_Segment(sealed) for sealed in _sealed(path, inode=None)]
-        return
-    with active:
-        sealed = _sealed(path, os.fstat(active.fileno()).st_ino)
-        yield [*map(_Segment, sealed), _Segment(path, active)]
-
-
-def _sealed(path: Path, inode: int | None) -> list[Path]:
-    found: dict[int, Path] = {}
-    for file in sorted(path.parent.glob(f"{path.stem}-*.jsonl*")):
-        match = _SEALED.fullmatch(file.name[len(path.stem) :])
-        # a segment that is just being compressed is there twice: the plain one sorts first
-        if match is not None and int(match[1]) not in found and _inode(file) != inode:
-            found[int(match[1])] = file
-    return [found[number] for number in sorted(found)]
-
-
-def _inode(file: Path) -> int:
-    try:
-        return file.stat().st_ino
-    except FileNotFoundError:
-        return -1
-
-
-def _newest_in(segment: _Segment, wanted: LedgerFilter, limit: int) -> Iterator[Entry]:
+def _newest_in(file: BinaryIO, wanted: LedgerFilter, limit: int) -> Iterator[Entry]:
     """Newest first."""
     sieve = _Sieve(wanted)
-    with segment.content() as content:
-        if segment.is_compressed(content):
-            passed = deque(filter(None, map(sieve.passed, _forwards(content))), maxlen=limit)
-            yield from reversed(passed)
-        else:
-            yield from islice(filter(None, map(sieve.passed, _backwards(content))), limit)
-
-
-def _forwards(content: BinaryIO) -> Iterator[bytes]:
-    for raw in content:
-        if not raw.endswith(b"\n"):
-            return
-        if line := raw.strip():
-            yield line
+    if isinstance(cast("object", file), gzip.GzipFile):  # which can only be read forwards
+        yield from reversed(deque(filter(None, map(sieve.passed, filter(None, map(bytes.strip, file)))), maxlen=limit))
+    else:
+        yield from islice(filter(None, map(sieve.passed, _backwards(file))), limit)
 
 
 def _backwards(content: BinaryIO) -> Iterator[bytes]:

@@ -7,10 +7,12 @@ that a call that is settled twice is known. Does not check the chain and does no
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from operator import length_hint
 from typing import Final, Literal
 
 import msgspec
 
+from symbiont.domain.errors import SymbiontError
 from symbiont.domain.ledger import decode, key_of, utc_hour
 from symbiont.domain.price import NANOS_PER_USD
 from symbiont.domain.task import Billing
@@ -58,10 +60,11 @@ _Alike = tuple[str, str, str, str, str, str, str, str]
 
 
 class LedgerFold:
-    """Implements `ports.Fold`. `totals` is right after every `absorb`; `newest_calls` are the remembered identities."""
+    """Implements `ports.Fold`. `totals` is right after every `absorb`; `absorbed` counts the lines that no checkpoint covers."""
 
     def __init__(self) -> None:
         self.totals = Totals()
+        self.absorbed = 0
         self._restored: list[Key] = []
         self._newest: deque[bytes] = deque(maxlen=REMEMBERED_CALLS)
 
@@ -83,11 +86,22 @@ class LedgerFold:
         self._newest.clear()
 
     def absorb(self, lines: Sequence[bytes]) -> None:
-        """Count these lines too. Raises `SymbiontError("DATA_CORRUPT")` for one that is no entry."""
-        self._newest.extend(lines)
+        """Count these lines too. Raises `SymbiontError("DATA_CORRUPT")` for one that is no entry.
+
+        `details["index"]` tells which; those before it have been counted.
+        """
         rest = iter(lines)
-        while (odd := self._gather(rest)) is not None:
-            self.totals.add(decode(odd))
+        counted = len(lines)
+        try:
+            while (odd := self._gather(rest)) is not None:
+                self.totals.add(decode(odd))
+        except SymbiontError as error:
+            counted -= length_hint(rest) + 1
+            error.details = {"index": counted}
+            raise
+        finally:
+            self._newest.extend(lines[:counted])
+            self.absorbed += counted
 
     def checkpoint(self) -> bytes:
         return checkpoint_of(self.totals, self.newest_calls())

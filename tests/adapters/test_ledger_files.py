@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from symbiont.adapters import ledger_files
+from symbiont.adapters.journal_segments import segments
 from symbiont.adapters.ledger_files import LedgerFiles
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.ledger import Entry, decode, encode
@@ -77,13 +78,13 @@ def test_other_files_are_not_taken_for_segments(path):
 def test_a_segment_that_is_sealed_between_two_looks_is_neither_missed_nor_read_twice(path, monkeypatch):
     path.write_bytes(written(call(1), call(2)))
 
-    def sealing(*listed):
+    def sealing(journal):
+        found = segments(journal)
         path.rename(path.parent / "ledger-000001.jsonl")
         path.write_bytes(written(call(3)))
-        return sealed(*listed)
+        return found
 
-    sealed = ledger_files._sealed
-    monkeypatch.setattr(ledger_files, "_sealed", sealing)
+    monkeypatch.setattr(ledger_files, "segments", sealing)
     assert tasks(LedgerFiles(path).newest_now(EVERYTHING, 9)) == ["task-1", "task-2"]
 
 
