@@ -8,7 +8,6 @@ A disk that refuses is answered with `Refused`; a sync that failed ends the acto
 
 import asyncio
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +17,7 @@ from supervisors import NO_REPLY, Actor, Custom, Down, From, Process, Stop
 from supervisors.exits import ExitReason
 from symbiont.actors import names
 from symbiont.actors.budgeting import Budgeting
+from symbiont.actors.ledger_book import CHECKPOINT_AT_END_LINES, CHECKPOINT_LINES, Book
 from symbiont.actors.ledger_messages import (
     Append,
     BudgetAlerted,
@@ -32,10 +32,9 @@ from symbiont.actors.ledger_messages import (
     Reserve,
 )
 from symbiont.domain.budget import Budget, Claim, Granted
-from symbiont.domain.ledger import Entry, encode, fingerprint, key_of
-from symbiont.domain.ledger_fold import REMEMBERED_CALLS, Key, LedgerFold, checkpoint_of
+from symbiont.domain.ledger import Entry, encode, key_of
+from symbiont.domain.ledger_fold import Key, LedgerFold
 from symbiont.domain.moment import rfc3339
-from symbiont.domain.totals import Totals
 from symbiont.ports import Clock, Journal, Receipt, SyncFailed
 
 __all__ = [
@@ -52,12 +51,6 @@ __all__ = [
     "Release",
     "Reserve",
 ]
-
-REMEMBERED_KEYS: Final = 100_000
-
-CHECKPOINT_LINES: Final = 20_000
-CHECKPOINT_AT_END_LINES: Final = 1_000
-"""After how many lines a checkpoint is due, while running and when it ends in order: the next start reads what is behind it."""
 
 LOOK_AT_BUDGETS_S: Final = 5.0
 """After a start: by then those are there who want to hear of an alert that was cut off, or of a limit that was lowered."""
@@ -89,27 +82,31 @@ class _AlertNoted(msgspec.Struct, frozen=True):
 
 
 class Ledger(Actor):
-    """`notes` is the journal of the alerts given (see `budgeting.py`)."""
+    """`notes` is the journal of the alerts given (see `budgeting.py`); a checkpoint is due every `checkpoint_lines`."""
 
-    def __init__(self, journal: Journal, *, clock: Clock, budgets: tuple[Budget, ...] = (), notes: Journal) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        clock: Clock,
+        notes: Journal,
+        budgets: tuple[Budget, ...] = (),
+        checkpoint_lines: int = CHECKPOINT_LINES,
+    ) -> None:
         self._journal = journal
         self._clock = clock
         self._budgeting = Budgeting(budgets, notes=notes, clock=clock)
-        self._totals = Totals()
-        self._known: dict[Key, None] = {}
-        self._taken_in: dict[bytes, None] = {}
+        self._book = Book(LedgerFold())
         self._waiting: dict[Key, list[From]] = {}
         self._imports_under_way = 0
-        self._since_checkpoint = 0
         self._is_damaged = False
+        self._checkpoint_lines = checkpoint_lines
 
     async def init(self) -> None:
         fold = LedgerFold()
         opened = await self._journal.open(fold)
         self._is_damaged = opened.damage is not None
-        self._totals = fold.totals
-        self._known = dict.fromkeys(fold.newest_calls())
-        self._since_checkpoint = fold.absorbed
+        self._book = Book(fold)
         self._checkpoint_if_due()
         await self._budgeting.open()
         self.send_after(LOOK_AT_BUDGETS_S, _LookAtBudgets())
@@ -130,9 +127,9 @@ class Ledger(Actor):
             case Reserve(claim):
                 return self._reserve(claim, from_)
             case ReadTotals():
-                return self._totals.copy()
+                return self._book.totals.copy()
             case ReadBudgets():
-                return self._budgeting.uses(self._totals)
+                return self._budgeting.uses(self._book.totals)
             case _:
                 return super().handle_call(request, from_)
 
@@ -150,7 +147,7 @@ class Ledger(Actor):
             case _ImportWritten():
                 return self._import_written(message)
             case _LookAtBudgets():
-                self._alert(self._budgeting.alerts(self._totals))
+                self._alert(self._budgeting.alerts(self._book.totals))
                 return None
             case _AlertNoted(error):
                 return _outcome("alert_not_noted", error)
@@ -167,7 +164,7 @@ class Ledger(Actor):
 
     def _append(self, entry: Entry, from_: From) -> object:
         key = key_of(entry)
-        if key in self._known:
+        if self._book.has(key):
             return Recorded()
         if key in self._waiting:
             self._waiting[key].append(from_)
@@ -193,35 +190,22 @@ class Ledger(Actor):
         return None
 
     def _settle(self, entry: Entry) -> None:
-        self._remember(entry)
+        self._book.add(entry)
         had_reserved = self._budgeting.release(key_of(entry))
-        self._alert(self._budgeting.alerts(self._totals, after=entry))
+        self._alert(self._budgeting.alerts(self._book.totals, after=entry))
         if had_reserved:
             self._invite()
         self._checkpoint_if_due()
 
-    def _remember(self, entry: Entry) -> None:
-        self._totals.add(entry)
-        self._since_checkpoint += 1
-        if entry.task_id:
-            self._known[key_of(entry)] = None
-            if len(self._known) > REMEMBERED_KEYS:
-                del self._known[next(iter(self._known))]
-
     # Calls of others
 
     def _import(self, entries: Sequence[Entry], from_: From) -> object:
-        """Whoever sends them has left out what is on disk; two who send the same at the same time meet here."""
-        news = {fingerprint(entry): entry for entry in entries if key_of(entry) not in self._known}
-        fresh = {mark: entry for mark, entry in news.items() if mark not in self._taken_in}
-        self._taken_in |= dict.fromkeys(fresh)
+        news = self._book.take_in(entries)
         self._imports_under_way += 1
-        written = asyncio.gather(
-            *(self._journal.append(encode(entry)) for entry in fresh.values()), return_exceptions=True
-        )
+        written = asyncio.gather(*(self._journal.append(encode(entry)) for entry in news), return_exceptions=True)
 
         def wrap(done: "asyncio.Future[list[Any]]") -> _ImportWritten:
-            return _ImportWritten(tuple(fresh.values()), tuple(done.result()), from_)
+            return _ImportWritten(tuple(news), tuple(done.result()), from_)
 
         self.pipe(written, wrap)
         return NO_REPLY
@@ -232,30 +216,28 @@ class Ledger(Actor):
         for entry, result in zip(written.entries, written.results, strict=True):
             if isinstance(result, BaseException):
                 refused = result
-                del self._taken_in[fingerprint(entry)]
+                self._book.give_up(entry)
             else:
-                self._remember(entry)
+                self._book.add(entry)
         if isinstance(refused, SyncFailed):
             return _stop(refused)
-        self._alert(self._budgeting.alerts(self._totals))
+        self._alert(self._budgeting.alerts(self._book.totals))
         written.from_.reply(Imported(len(written.entries)) if refused is None else Refused(str(refused)))
         self._checkpoint_if_due()
         return None
 
     # Checkpoints
 
-    def _checkpoint_if_due(self, lines: int = CHECKPOINT_LINES) -> None:
+    def _checkpoint_if_due(self, lines: int | None = None) -> None:
         """Only between calls: it covers all that was appended, and so what it says must."""
-        if self._since_checkpoint < lines or self._waiting or self._imports_under_way or self._is_damaged:
-            return
-        self._since_checkpoint = 0
-        calls = list(self._known)[-REMEMBERED_CALLS:]
-        self.pipe(self._journal.checkpoint(partial(checkpoint_of, self._totals.copy(), calls)), _checkpointed)
+        is_quiet = not self._waiting and not self._imports_under_way
+        if is_quiet and not self._is_damaged and self._book.lines_since_checkpoint >= (lines or self._checkpoint_lines):
+            self.pipe(self._journal.checkpoint(self._book.checkpoint()), _checkpointed)
 
     # Budgets
 
     def _reserve(self, claim: Claim, from_: From) -> object:
-        answer = self._budgeting.reserve(claim, self._totals, from_.caller)
+        answer = self._budgeting.reserve(claim, self._book.totals, from_.caller)
         if isinstance(answer, Granted) and isinstance(from_.caller, Process):
             self.monitor(from_.caller)
         return answer

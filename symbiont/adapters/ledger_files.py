@@ -93,7 +93,9 @@ def _newest_in(file: BinaryIO, wanted: LedgerFilter, limit: int) -> Iterator[Ent
     """Newest first."""
     sieve = _Sieve(wanted)
     if isinstance(cast("object", file), gzip.GzipFile):  # which can only be read forwards
-        yield from reversed(deque(filter(None, map(sieve.passed, filter(None, map(bytes.strip, file)))), maxlen=limit))
+        whole: Iterator[bytes] = filter(bytes.strip, file)
+        passed: Iterator[Entry | None] = map(sieve.passed, whole)
+        yield from reversed(deque(filter(None, passed), maxlen=limit))
     else:
         yield from islice(filter(None, map(sieve.passed, _backwards(file))), limit)
 
