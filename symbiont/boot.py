@@ -9,7 +9,7 @@ import asyncio
 import gc
 import os
 import socket
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -34,6 +34,7 @@ from symbiont.actors.tree import Makers, tree
 from symbiont.adapters.claude_cli import ClaudeCli, find_claude, reap_orphans
 from symbiont.adapters.data_dir import DataDir
 from symbiont.adapters.journal import FileJournal
+from symbiont.adapters.ledger_files import LedgerFiles
 from symbiont.adapters.rehearsal import Rehearsal
 from symbiont.adapters.stop_signals import on_stop_signals
 from symbiont.adapters.system import SystemClock, SystemRandomness
@@ -42,6 +43,7 @@ from symbiont.config.policies import closure_policy, retry_policy
 from symbiont.domain.advice import advice_without_server
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.intake import Intake
+from symbiont.domain.ledger import Entry
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.task import NewTask, Source
 from symbiont.http.actor_gate import ActorGate
@@ -49,7 +51,7 @@ from symbiont.http.app import build_app
 from symbiont.http.listen import allow_files, bind, url_of
 from symbiont.http.listen import serve as listen
 from symbiont.ports import Worker, WorkerCheck
-from symbiont.service import views
+from symbiont.service import ledger_views, views
 from symbiont.service.dry_run import dry_run
 from symbiont.service.running import RunningService
 from symbiont.telemetry import logs
@@ -150,7 +152,9 @@ def makers_of(world: World, data: DataDir, is_available: WorkerCheck, only: Only
     """The journals are made once: a new life of an actor opens the same one, which waits for the writer of the old."""
     config, clock = world.config, world.clock
     ledger = FileJournal(data.ledger, chained=True)
-    queue, beats, limits = (FileJournal(path, chained=False) for path in (data.queue, data.heartbeat, data.limits))
+    queue, beats, limits, alerts = (
+        FileJournal(path, chained=False) for path in (data.queue, data.heartbeat, data.limits, data.budgets)
+    )
 
     def dispatcher() -> Dispatcher:
         return Dispatcher(
@@ -178,7 +182,7 @@ def makers_of(world: World, data: DataDir, is_available: WorkerCheck, only: Only
         )
 
     return Makers(
-        ledger=lambda: Ledger(ledger),
+        ledger=lambda: Ledger(ledger, clock=clock, budgets=config.budgets, notes=alerts),
         queue=lambda: Queue(queue, clock, config.dispatch.max_pending, retry_policy(config)),
         dispatcher=dispatcher,
         heartbeat=heartbeat,
@@ -222,6 +226,7 @@ async def _tree(loaded: Loaded, data: DataDir, sockets: list[socket.socket], onl
         tiers=world.tiers,
         prices=world.prices,
         clock=world.clock,
+        reader=LedgerFiles(data.ledger),
         workers=(worker.name,),
         version=our_version(),
     )
@@ -361,6 +366,24 @@ def run_local(loaded: Loaded, new: NewTask) -> views.TaskAnswer:
             return runner.run(run())
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
+
+
+def import_local(loaded: Loaded, portions: Iterable[Sequence[Entry]], *, dry_run: bool) -> ledger_views.LedgerImported:
+    """Take lines into the ledger without a server. Raises `DATA_DIR_LOCKED` while one runs."""
+    logs.configure(msgspec.structs.replace(loaded.config.logging, level="warning"))
+    nothing = Only("direct", rfc3339(SystemClock().wall()))
+
+    async def run() -> ledger_views.LedgerImported:
+        imported = duplicates = 0
+        async with running(loaded, with_http=False, only=nothing) as symbiont:
+            for portion in portions:
+                done = await symbiont.service.import_ledger(portion, dry_run=dry_run)
+                imported += done.imported
+                duplicates += done.duplicates
+        return ledger_views.LedgerImported(imported, duplicates, dry_run)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(run())
 
 
 def dry_run_local(loaded: Loaded, new: NewTask) -> views.DryRun:

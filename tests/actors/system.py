@@ -30,10 +30,10 @@ from symbiont.config import price_table, tier_table
 from symbiont.config.policies import closure_policy, retry_policy
 from symbiont.config.schema import Config
 from symbiont.domain.task import NewTask, Priority, Source, Task
-from symbiont.ports import Opened, Receipt
+from symbiont.ports import Fold, Opened, Receipt
 from tests.actors.worker_twin import ScriptedWorker
 
-JOURNALS = ("ledger", "queue", "limits", "heartbeat")
+JOURNALS = ("ledger", "queue", "limits", "heartbeat", "budgets")
 
 
 class TracedJournal(MemoryJournal):
@@ -46,9 +46,9 @@ class TracedJournal(MemoryJournal):
         self.opened = 0
         self.when_durable: Callable[[], object] = lambda: None
 
-    async def open(self) -> Opened:
+    async def open(self, fold: Fold) -> Opened:
         self.opened += 1
-        return await super().open()
+        return await super().open(fold)
 
     def append(self, record: bytes) -> "asyncio.Future[Receipt]":
         receipt = super().append(record)
@@ -169,7 +169,9 @@ class System:
     def _makers(self) -> Makers:
         config, clock = self.config, self.clock
         return Makers(
-            ledger=lambda: Ledger(self.journals["ledger"]),
+            ledger=lambda: Ledger(
+                self.journals["ledger"], clock=clock, budgets=config.budgets, notes=self.journals["budgets"]
+            ),
             queue=lambda: Queue(self.journals["queue"], clock, config.dispatch.max_pending, retry_policy(config)),
             dispatcher=self._dispatcher,
             heartbeat=lambda: Heartbeat(
