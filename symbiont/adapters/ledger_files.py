@@ -51,10 +51,11 @@ class LedgerFiles:
         """The last `limit` lines that match, newest last. Raises `OSError`, `SymbiontError("DATA_CORRUPT")`."""
         found: deque[Entry] = deque()
         for segment in reversed(segments(self._path)):
-            file = open_segment(self._path, segment.number) if len(found) < limit else None
-            if file is not None:
-                with file:
-                    found.extendleft(_newest_in(file, wanted, limit - len(found)))
+            if len(found) >= limit:
+                break
+            with open_segment(self._path, segment.number) as part:
+                if part is not None:
+                    found.extendleft(_newest_in(part.file, wanted, limit - len(found)))
         return tuple(found)
 
     def totals_now(self, wanted: LedgerFilter) -> Totals:
