@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from symbiont.domain.outcome import Outcome
+from symbiont.domain.redelivery import Told
 from symbiont.domain.task import Billing
 from symbiont.domain.usage import ModelUsage
 
@@ -147,3 +148,21 @@ class Disk(Protocol):
     """What a health check asks of the machine. Raises `OSError`."""
 
     async def free_bytes(self) -> int: ...
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """A message for an endpoint of the configuration, or for an address that a task brought (`url`)."""
+
+    endpoint: str
+    message_id: str
+    body: bytes
+    url: str = ""
+
+
+class Notifier(Protocol):
+    """Tells endpoints what has happened; knows where they are and how to sign for them.
+
+    `tell` tries once, within the time the endpoint is given. It returns for every way that can end, and raises only for bugs.
+    """
+
+    async def tell(self, notice: Notice) -> Told: ...

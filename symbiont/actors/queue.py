@@ -36,7 +36,9 @@ from symbiont.actors.run_steps import (
     reclaimed,
     runs_in,
 )
+from symbiont.actors.webhook_messages import FinishedAfter, TaskFinished
 from symbiont.domain.backlog import Backlog, change_of, load, record_of
+from symbiont.domain.finishes import Finishes
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.retry import RetryPolicy
 from symbiont.domain.task import (
@@ -170,6 +172,7 @@ class Queue(Actor):
         self._max_pending = max_pending
         self._policy = policy
         self._backlog = Backlog()
+        self._finishes = Finishes()
         self._waiters: dict[str, list[From]] = defaultdict(list)
         self._leased_at: dict[str, float] = {}
         self._changing: dict[str, list[tuple[From | None, _Step]]] = {}
@@ -180,6 +183,7 @@ class Queue(Actor):
         opened = await self._journal.open()
         for task in load(opened.records):
             self._backlog.put(task)
+            self._finishes.load(task)
         await self._recover()
         self._shorten_waits()
         self._set_alarm()
@@ -246,6 +250,9 @@ class Queue(Actor):
             case CountTasks():
                 counts = self._backlog.counts
                 return Counts(**{status.value: counts[status] for status in Status})
+            case FinishedAfter(seen, limit):
+                settled = (task for task in self._backlog if task.id not in self._changing)
+                return self._finishes.after(seen, limit, settled)
             case _:
                 return super().handle_call(request, from_)
 
@@ -284,6 +291,7 @@ class Queue(Actor):
             force_tier=new.force_tier,
             priority=new.priority,
             project=new.project,
+            webhook_url=new.webhook_url,
         )
         position = self._backlog.counts[Status.PENDING] + 1
         self._write(None, task, from_, Submitted(task, position))
@@ -380,6 +388,8 @@ class Queue(Actor):
 
     def _write(self, old: Task | None, new: Task, from_: From | None = None, answer: object = None) -> None:
         """The change counts at once for everybody who asks; it is answered and acted on when it is on disk."""
+        ended = self._finishes.numbered(old, new, self._clock.wall())
+        answer, new = ended if answer is new else answer, ended
         self._backlog.put(new)
         self._changing[new.id] = []
         line = record_of(new) if old is None else change_of(old, new)
@@ -436,6 +446,9 @@ class Queue(Actor):
             self.named(names.DISPATCHER).cast(StopRun(task.id))
         elif task.status in FINAL:
             self._leased_at.pop(task.id, None)
+            self._finishes.durable(task)
+            if self._finishes.is_followed:
+                self.named(names.WEBHOOKS).cast(TaskFinished())
             for from_ in self._waiters.pop(task.id, ()):
                 from_.reply(task)
 

@@ -15,8 +15,9 @@ import msgspec
 import platformdirs
 
 from symbiont.config.builtin import read_toml, tier_table
+from symbiont.config.endpoints import read_endpoints
 from symbiont.config.keys import CLASSIC_VARIABLES, PREFIX, catalogue, closest, in_words, invalid, sections, unknown
-from symbiont.config.schema import Config
+from symbiont.config.schema import Config, Endpoint
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.loopback import is_loopback
 from symbiont.domain.tier import Tier
@@ -24,7 +25,7 @@ from symbiont.domain.tier import Tier
 FILE_VARIABLE = "SYMBIONT_CONFIG"
 FILE_NAME = "symbiont.toml"
 COMMAND_LINE = "command line"
-_PATH_KEYS = ("data_dir", "prices_file")
+_PATH_KEYS = ("data_dir", "prices_file", "webhooks.task_secret_file")
 
 _Table = dict[str, object]
 
@@ -60,11 +61,12 @@ def load(
     """
     environment = os.environ if env is None else env
     file = _file(path, environment)
-    written, tiers = ([], ()) if file is None else _from_file(file)
+    written, tiers, endpoints = ([], (), ()) if file is None else _from_file(file)
     layers = [*written, *_from_environment(environment), *_from_flags(flags or {})]
     provenance = dict.fromkeys(catalogue(), "default") | {setting.key: setting.provenance for setting in layers}
     provenance["tiers"] = f"file {file}" if tiers else "default"
-    config = _config({setting.key: setting.value for setting in layers}, tiers)
+    values: dict[str, object] = {setting.key: setting.value for setting in layers}
+    config = _config(values | {"webhooks.endpoints": endpoints}, tiers)
     _check_host(config, provenance)
     _check_tiers(config, provenance)
     return Loaded(config, provenance, file, tuple(_warnings(environment)))
@@ -79,10 +81,12 @@ def _file(path: Path | None, env: Mapping[str, str]) -> Path | None:
     return usual if usual.is_file() else None
 
 
-def _from_file(file: Path) -> tuple[list[_Setting], tuple[Tier, ...]]:
+def _from_file(file: Path) -> tuple[list[_Setting], tuple[Tier, ...], tuple[Endpoint, ...]]:
     document = read_toml(file)
     tiers = _tiers(document.pop("tiers", []), str(file))
-    return [_file_setting(name, value, file) for name, value in _flat(document, str(file))], tiers
+    webhooks = document.get("webhooks")
+    endpoints = read_endpoints(webhooks.pop("endpoints", []) if _is_table(webhooks) else [], file)
+    return [_file_setting(name, value, file) for name, value in _flat(document, str(file))], tiers, endpoints
 
 
 def _flat(document: _Table, source: str) -> Iterator[tuple[str, object]]:
