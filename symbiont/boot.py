@@ -40,12 +40,12 @@ from symbiont.adapters.stop_signals import on_stop_signals
 from symbiont.adapters.system import SystemClock, SystemRandomness
 from symbiont.adapters.webhook import Target, WebhookSender
 from symbiont.config import Loaded, check_whole, data_dir, price_table, tier_table
-from symbiont.config.schema import Webhooks as WebhookSettings
 from symbiont.config.policies import closure_policy, hooks, retry_policy
+from symbiont.config.schema import Webhooks as WebhookSettings
 from symbiont.config.webhook_keys import webhook_keys
 from symbiont.domain.advice import advice_without_server
 from symbiont.domain.errors import SymbiontError
-from symbiont.domain.intake import Intake
+from symbiont.domain.intake import Intake, TaskUrls
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.task import NewTask, Source
 from symbiont.domain.webhook import TASK_HOOK
@@ -217,6 +217,12 @@ def targets_of(settings: WebhookSettings) -> dict[str, Target]:
     return targets
 
 
+def task_urls(settings: WebhookSettings) -> TaskUrls:
+    if not settings.allow_task_urls:
+        return "none"
+    return "http" if settings.allow_task_http else "https"
+
+
 # Running
 
 
@@ -261,7 +267,14 @@ async def _tree(loaded: Loaded, data: DataDir, sockets: list[socket.socket], onl
     try:
         if sockets:
             gate = ActorGate(runtime)
-            app = build_app(service, gate, config.server, world.tiers, config.dispatch.max_task_chars)
+            app = build_app(
+                service,
+                gate,
+                config.server,
+                world.tiers,
+                config.dispatch.max_task_chars,
+                task_urls=task_urls(config.webhooks),
+            )
             connections = CONNECTIONS_PER_REQUEST * config.server.max_in_flight
             allow_files(connections + SPARE_FILES)
             runner = await listen(app, sockets, max_connections=connections)
@@ -402,4 +415,5 @@ def dry_run_local(loaded: Loaded, new: NewTask) -> views.DryRun:
 
 
 def _admitted(loaded: Loaded, new: NewTask) -> NewTask:
-    return Intake(tier_table(loaded.config), loaded.config.dispatch.max_task_chars).admit(new)
+    config = loaded.config
+    return Intake(tier_table(config), config.dispatch.max_task_chars, task_urls(config.webhooks)).admit(new)

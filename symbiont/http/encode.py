@@ -11,7 +11,7 @@ from aiohttp import web
 
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.wording import encodable
-from symbiont.service import views
+from symbiont.service import views, webhook_views
 
 View = (
     views.TaskAnswer
@@ -26,6 +26,11 @@ View = (
     | views.LedgerStats
     | views.Beat
     | views.Woken
+    | webhook_views.WebhookList
+    | webhook_views.WebhookView
+    | webhook_views.WebhookTested
+    | webhook_views.DeliveryList
+    | webhook_views.DeliveryView
     | msgspec.Raw
 )
 
@@ -74,6 +79,14 @@ def plain(view: View) -> object:
         case views.LedgerPage() | views.LedgerStats() | views.Health() | views.Queued() | views.TaskChanged():
             return view
         case views.DryRun() | views.Beat() | views.Woken() | msgspec.Raw():
+            return view
+        case (
+            webhook_views.WebhookList()
+            | webhook_views.WebhookView()
+            | webhook_views.WebhookTested()
+            | webhook_views.DeliveryList()
+            | webhook_views.DeliveryView()
+        ):
             return view
         case _:
             assert_never(view)

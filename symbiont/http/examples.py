@@ -4,7 +4,7 @@ import msgspec
 
 from symbiont.domain.task import Classification
 from symbiont.http.encode import View
-from symbiont.service import views
+from symbiont.service import views, webhook_views
 
 _AT = "2026-03-19T14:33:12Z"
 _TASK = "Classify this customer feedback: it arrived late, but it works."
@@ -65,6 +65,37 @@ _STATUS = views.Status(
     rehearsal=_NONE,
 )
 
+_WEBHOOK = webhook_views.WebhookView(
+    name="ops",
+    url="https://example.com/…",
+    status="enabled",
+    events=("task.failed", "limit.reached"),
+    projects=(),
+    pending=1,
+    delivered=412,
+    failed=2,
+    failing_since=_AT,
+    disabled_at=None,
+    disabled_reason="",
+    last_at=_AT,
+    last_status=503,
+    last_error="",
+)
+_DELIVERY = webhook_views.DeliveryView(
+    id="task_queued-1711123500_failed_1711123512000000_ops",
+    webhook="ops",
+    webhook_id="task_queued-1711123500_failed_1711123512000000",
+    event="task.failed",
+    task_id="queued-1711123500",
+    status="pending",
+    attempts=1,
+    created_at=_AT,
+    next_at=_AT,
+    last_at=_AT,
+    last_status=503,
+    last_error="",
+)
+
 EXAMPLES: dict[type, View] = {
     views.TaskAnswer: _ANSWER,
     views.DryRun: views.DryRun(
@@ -97,4 +128,9 @@ EXAMPLES: dict[type, View] = {
         rescued=0,
     ),
     views.Woken: views.Woken((_LIMIT,)),
+    webhook_views.WebhookView: _WEBHOOK,
+    webhook_views.WebhookList: webhook_views.WebhookList((_WEBHOOK,), count=1),
+    webhook_views.WebhookTested: webhook_views.WebhookTested("ops", "test_1711123512000000", True, 204, "", 0.08),
+    webhook_views.DeliveryView: _DELIVERY,
+    webhook_views.DeliveryList: webhook_views.DeliveryList((_DELIVERY,), count=1, total=1),
 }

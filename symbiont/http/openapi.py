@@ -16,7 +16,7 @@ from symbiont.domain.tier import TierTable
 from symbiont.http.encode import plain
 from symbiont.http.examples import EXAMPLES
 from symbiont.http.parse import TaskBody
-from symbiont.http.routes import Param, Route
+from symbiont.http.route import Param, Route
 from symbiont.service import views
 
 API_VERSION = "1.0.0"

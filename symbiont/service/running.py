@@ -10,9 +10,10 @@ from symbiont.service import views
 from symbiont.service.commands import Commands
 from symbiont.service.dry_run import dry_run
 from symbiont.service.queries import Queries
+from symbiont.service.webhooks import WebhookService
 
 
-class RunningService(Queries, Commands):
+class RunningService(Queries, Commands, WebhookService):
     """Everything HTTP and CLI may ask of this process."""
 
     def __init__(
@@ -28,6 +29,7 @@ class RunningService(Queries, Commands):
     ) -> None:
         Queries.__init__(self, runtime, tiers=tiers, clock=clock, workers=workers, version=version)
         Commands.__init__(self, runtime, tiers=tiers, clock=clock)
+        WebhookService.__init__(self, runtime, {one.name: one.url for one in config.webhooks.endpoints})
         self._config = config
         self._prices = prices
 
