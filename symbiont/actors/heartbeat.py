@@ -5,6 +5,7 @@ A beat rescues tasks whose run is gone, nudges the dispatcher, checks disk, ledg
 Does not mend anything by itself but what the queue and the dispatcher offer.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -47,6 +48,18 @@ class _Tick(msgspec.Struct, frozen=True):
     pass
 
 
+class _LastLine:
+    """All that a new life needs of the old beats."""
+
+    line: bytes | None = None
+
+    def restore(self, state: bytes) -> None:
+        raise ValueError("expected no checkpoint, got: one")
+
+    def absorb(self, lines: Sequence[bytes]) -> None:
+        self.line = lines[-1]
+
+
 class Heartbeat(Actor):
     """`interval_s` between beats; less than `min_free_bytes` of disk is not well; `worker` tells if models can be called."""
 
@@ -62,8 +75,9 @@ class Heartbeat(Actor):
         self._last: Snapshot | None = None
 
     async def init(self) -> Continue:
-        opened = await self._journal.open()
-        self._last = _snapshot(opened.records[-1]) if opened.records else None
+        kept = _LastLine()
+        await self._journal.open(kept)
+        self._last = None if kept.line is None else _snapshot(kept.line)
         return Continue(_Tick())
 
     async def terminate(self, reason: ExitReason) -> None:

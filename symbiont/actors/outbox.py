@@ -25,8 +25,7 @@ class OutboxFile:
         self.box = Outbox()
 
     async def open(self) -> None:
-        opened = await self._journal.open()
-        self.box.absorb(opened.records)
+        await self._journal.open(self.box)
 
     async def close(self) -> None:
         await self.catch_up()
@@ -75,7 +74,7 @@ class OutboxFile:
         """All there is, in the place of all lines so far."""
         whole = self.box.whole()
         try:
-            await self._journal.rewrite([msgspec.json.encode(change) for change in whole])
+            await self._journal.compact(lambda: map(msgspec.json.encode, whole))
         except SyncFailed:
             raise
         except OSError as error:

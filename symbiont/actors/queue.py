@@ -37,7 +37,7 @@ from symbiont.actors.run_steps import (
     runs_in,
 )
 from symbiont.actors.webhook_messages import FinishedAfter, TaskFinished
-from symbiont.domain.backlog import Backlog, change_of, load, record_of
+from symbiont.domain.backlog import Backlog, Loaded, change_of, record_of
 from symbiont.domain.finishes import Finishes
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.retry import RetryPolicy
@@ -180,9 +180,8 @@ class Queue(Actor):
         self._alarm: Timer | None = None
 
     async def init(self) -> None:
-        opened = await self._journal.open()
-        for task in load(opened.records):
-            self._backlog.put(task)
+        await self._journal.open(Loaded(self._backlog))
+        for task in self._backlog:
             self._finishes.load(task)
         await self._recover()
         self._shorten_waits()

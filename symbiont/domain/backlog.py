@@ -6,7 +6,7 @@ ones before queued ones (somebody is waiting for them), then in order of arrival
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any, NamedTuple, cast
 
@@ -159,13 +159,34 @@ def change_of(old: Task, new: Task) -> bytes:
     return msgspec.json.encode({"id": new.id, "status": new.status, **changed})
 
 
-def load(records: Iterable[bytes]) -> list[Task]:
+class Loaded:
+    """The fold of the lines of a queue file of any version into a backlog that nobody else uses meanwhile."""
+
+    def __init__(self, backlog: Backlog) -> None:
+        self._backlog = backlog
+        self._fields: dict[str, dict[str, Any]] = {}
+        self._number = 0
+
+    def restore(self, state: bytes) -> None:
+        raise ValueError("expected no checkpoint, got: one")
+
+    def absorb(self, lines: Sequence[bytes]) -> None:
+        """Lines, oldest first. Raises `SymbiontError("DATA_CORRUPT")`."""
+        touched: dict[str, None] = {}
+        for line in lines:
+            self._number += 1
+            fields = _object(line, self._number)
+            self._fields.setdefault(fields["id"], {}).update(fields)
+            touched[fields["id"]] = None
+        for task_id in touched:
+            self._backlog.put(_task(self._fields[task_id]))
+
+
+def load(records: Sequence[bytes]) -> list[Task]:
     """The tasks of a queue file of any version, oldest first. Raises `SymbiontError("DATA_CORRUPT")`."""
-    merged: dict[str, dict[str, Any]] = {}
-    for number, record in enumerate(records, start=1):
-        fields = _object(record, number)
-        merged.setdefault(fields["id"], {}).update(fields)
-    return [_task(fields) for fields in merged.values()]
+    backlog = Backlog()
+    Loaded(backlog).absorb(records)
+    return list(backlog)
 
 
 def _object(record: bytes, number: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ wait (then its mark stays where it is, and the queue keeps the rest), and `MOST_
 
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
@@ -111,9 +111,9 @@ class Outbox:
     def restore(self, state: bytes) -> None:
         raise ValueError("expected no checkpoint of an outbox, got: one")
 
-    def absorb(self, lines: Iterable[bytes]) -> None:
+    def absorb(self, lines: Sequence[bytes]) -> None:
         """Raises `SymbiontError("DATA_CORRUPT")` for a line that means nothing."""
-        for line in lines:
+        for index, line in enumerate(lines):
             try:
                 self.apply(msgspec.json.decode(line, type=Change))
             except msgspec.MsgspecError as error:
@@ -121,6 +121,7 @@ class Outbox:
                     "DATA_CORRUPT",
                     f"expected every line of the outbox to be a change, got: {error}",
                     hint="move webhooks.jsonl aside and keep it; Symbiont starts with a new one",
+                    details={"index": index},
                 ) from error
 
     def whole(self) -> tuple[Change, ...]:

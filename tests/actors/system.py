@@ -31,7 +31,7 @@ from symbiont.config import price_table, tier_table
 from symbiont.config.policies import closure_policy, hooks, retry_policy
 from symbiont.config.schema import Config
 from symbiont.domain.task import NewTask, Priority, Source, Task
-from symbiont.ports import Opened, Receipt
+from symbiont.ports import Fold, Opened, Receipt
 from tests.actors.endpoint_twin import ScriptedEndpoints
 from tests.actors.worker_twin import ScriptedWorker
 
@@ -48,9 +48,9 @@ class TracedJournal(MemoryJournal):
         self.opened = 0
         self.when_durable: Callable[[], object] = lambda: None
 
-    async def open(self) -> Opened:
+    async def open(self, fold: Fold) -> Opened:
         self.opened += 1
-        return await super().open()
+        return await super().open(fold)
 
     def append(self, record: bytes) -> "asyncio.Future[Receipt]":
         receipt = super().append(record)
