@@ -25,7 +25,10 @@ class OutboxFile:
         self.box = Outbox()
 
     async def open(self) -> None:
-        await self._journal.open(self.box)
+        opened = await self._journal.open(self.box)
+        if opened.damage is not None:
+            damage = opened.damage
+            _log.critical("outbox_damaged", file=damage.file, line=damage.line, reason=damage.reason, hint=damage.hint)
 
     async def close(self) -> None:
         await self.catch_up()

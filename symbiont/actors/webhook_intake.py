@@ -43,7 +43,8 @@ class WebhookIntake:
             page = await self._owner.named(names.QUEUE).call(FinishedAfter(None, 0), timeout_s=None)
             change = registered(change, new, page.head)
         if change != Change():
-            await self._file.note(change)
+            self._file.lag(change)
+            await self._file.catch_up()
 
     async def look_up(self) -> None:
         """Until all have heard of all ends, nobody has room, or the disk takes no more of them."""

@@ -27,16 +27,15 @@ MOST_BYTES_A_CHANGE: Final = 262_144
 def fan_out(tasks: Sequence[Task], listening: Sequence[Endpoint], hooks: Mapping[str, Hook], at: str) -> Change:
     """The deliveries of these ends (in their order) for the endpoints that listen, and how far each has heard."""
     deliveries: list[Delivery] = []
-    seen = {endpoint.name: endpoint.seen for endpoint in listening}
-    for task in tasks:
-        for endpoint in listening:
-            if task.finish > endpoint.seen:
+    marked: list[Endpoint] = []
+    for endpoint in listening:
+        seen = endpoint.seen
+        for task in tasks:
+            if task.finish > seen and sum(len(one.body) for one in deliveries) < MOST_BYTES_A_CHANGE:
                 deliveries += _for(task, hooks[endpoint.name], at)
-                seen[endpoint.name] = task.finish
-        if sum(len(delivery.body) for delivery in deliveries) > MOST_BYTES_A_CHANGE:
-            break
-    marked = tuple(msgspec.structs.replace(endpoint, seen=seen[endpoint.name]) for endpoint in listening)
-    return Change(tuple(deliveries), marked)
+                seen = task.finish
+        marked.append(msgspec.structs.replace(endpoint, seen=seen))
+    return Change(tuple(deliveries), tuple(marked))
 
 
 def _for(task: Task, hook: Hook, at: str) -> list[Delivery]:

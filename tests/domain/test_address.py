@@ -33,7 +33,8 @@ def test_no_text_confuses_the_judgement(text):
 
 
 @pytest.mark.parametrize(
-    "url", ["https://example.com", "https://example.com:8443/a/b?c=d", "https://[2606:2800::1]/x", "https://93.184.216.34"]
+    "url",
+    ["https://example.com", "https://example.com:8443/a/b?c=d", "https://[2606:2800::1]/x", "https://93.184.216.34"],
 )
 def test_addresses_of_endpoints(url):
     assert url_fault(url, allow_http=False) == ""

@@ -78,30 +78,37 @@ def test_an_end_that_was_taken_back_before_it_was_seen_is_still_told():
     assert finishes.after(0, 10, [sent_round_again]).tasks == (failed,)
 
 
-@given(st.lists(st.sampled_from(["end", "read", "slow reader", "restart"]), max_size=60))
+class _Queue:
+    """The ends, and two who have followed them to their marks."""
+
+    def __init__(self):
+        self.finishes, self.tasks = Finishes(), []
+        self.marks, self.heard = {"quick": 0, "slow": 0}, {"quick": [], "slow": []}
+
+    def read(self, name, limit):
+        page = self.finishes.after(self.marks[name], limit, self.tasks)
+        self.heard[name] += [task.id for task in page.tasks]
+        self.marks[name] = page.tasks[-1].finish if page.tasks else self.marks[name]
+
+    def restart(self):
+        self.finishes = Finishes()
+        for task in self.tasks:
+            self.finishes.load(task)
+
+
+@given(st.lists(st.sampled_from(["end", "quick", "slow", "restart"]), max_size=60))
 def test_two_who_follow_at_their_own_pace_each_hear_of_every_end_once(steps):
     """As the webhooks do: one mark may lag far behind the other, and the queue may be started anew."""
-    finishes, tasks = Finishes(), []
-    marks, heard = {"quick": 0, "slow": 0}, {"quick": [], "slow": []}
-
-    def read(name, limit):
-        page = finishes.after(marks[name], limit, tasks)
-        heard[name] += [task.id for task in page.tasks]
-        marks[name] = page.tasks[-1].finish if page.tasks else marks[name]
-
+    queue = _Queue()
     for number, step in enumerate(steps):
         match step:
             case "end":
-                tasks.append(finished(finishes, f"t{number}"))
-            case "read":
-                read("quick", 3)
-            case "slow reader":
-                read("slow", 1)
+                queue.tasks.append(finished(queue.finishes, f"t{number}"))
+            case "restart":
+                queue.restart()
             case _:
-                finishes = Finishes()
-                for task in tasks:
-                    finishes.load(task)
-    for name in marks:
+                queue.read(step, 3 if step == "quick" else 1)
+    for name in queue.marks:
         for _ in steps:
-            read(name, 2)
-        assert heard[name] == [task.id for task in tasks]
+            queue.read(name, 2)
+        assert queue.heard[name] == [task.id for task in queue.tasks]

@@ -150,7 +150,9 @@ def test_a_wait_that_nothing_asks_for_is_cut_short():
     assert [(one.message_id, one.next_at) for one in box.shortened(50.0)] == [("m1", 50.0)]
 
 
-@given(st.lists(st.tuples(st.sampled_from([Status.DONE, Status.FAILED]), st.booleans()), max_size=30), st.integers(0, 30))
+@given(
+    st.lists(st.tuples(st.sampled_from([Status.DONE, Status.FAILED]), st.booleans()), max_size=30), st.integers(0, 30)
+)
 def test_each_endpoint_gets_each_end_after_its_mark_once(ends, mark):
     """In pages of any size, and with one endpoint further than the other."""
     tasks = [ended(n, status, project="p" if has else "") for n, (status, has) in enumerate(ends, start=1)]

@@ -1,7 +1,7 @@
 """What comes of a try: delivered, tried again when, given up, endpoint disabled."""
 
-from email.utils import format_datetime
 from datetime import UTC, datetime
+from email.utils import format_datetime
 
 import msgspec
 import pytest
@@ -115,4 +115,6 @@ def test_only_long_and_many_failures_disable(since_s, failures, is_disabled):
 
 def test_enabling_wipes_the_slate():
     off = verdict(Told(410)).endpoint
-    assert enabled(off) == msgspec.structs.replace(off, disabled_at=None, disabled_why="", failing_since=None, failures=0)
+    assert enabled(off) == msgspec.structs.replace(
+        off, disabled_at=None, disabled_why="", failing_since=None, failures=0
+    )

@@ -74,7 +74,11 @@ def test_what_is_no_secret_is_refused_and_not_shown(secret):
 def test_a_body_says_type_time_and_data(status, event):
     body = json.loads(task_message(a_task(status), include_result=False).body)
     assert (body["type"], body["timestamp"]) == (event, AT)
-    assert (body["data"]["id"], body["data"]["model"], body["data"]["estimated_cost_usd"]) == ("queued-1", "haiku", 0.001)
+    assert (body["data"]["id"], body["data"]["model"], body["data"]["estimated_cost_usd"]) == (
+        "queued-1",
+        "haiku",
+        0.001,
+    )
 
 
 def test_a_body_holds_no_text_of_prompt_answer_or_failure_unless_asked_for():
@@ -82,7 +86,12 @@ def test_a_body_holds_no_text_of_prompt_answer_or_failure_unless_asked_for():
     plain = task_message(failed, include_result=False).body
     assert not any(text in plain for text in ("the prompt", "the answer", "the detail"))
     data = json.loads(task_message(failed, include_result=True).body)["data"]
-    assert (data["task"], data["result"], data["error"], data["is_cut"]) == ("the prompt", "the answer", "the detail", False)
+    assert (data["task"], data["result"], data["error"], data["is_cut"]) == (
+        "the prompt",
+        "the answer",
+        "the detail",
+        False,
+    )
 
 
 def test_long_texts_are_cut_and_say_so():

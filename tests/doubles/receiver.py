@@ -1,8 +1,8 @@
 """A receiver of webhooks on a real socket: verifies every signature with its own few lines, not with ours.
 
-    async with Receiver(SECRET) as receiver:
-        … send something to receiver.url …
-        assert receiver.verified[0].type == "task.done"
+async with Receiver(SECRET) as receiver:
+    … send something to receiver.url …
+    assert receiver.verified[0].type == "task.done"
 """
 
 import base64
