@@ -23,9 +23,6 @@ from tests.e2e.orchestrator import Orchestrator, until
 
 ROUNDS = int(os.environ.get("SYMBIONT_CRASH_ROUNDS", "10"))
 
-REFUSED = 0.02
-"""How often a receiver says no; it is then left alone for some seconds."""
-
 CONFIG = """
 [webhooks]
 [[webhooks.endpoints]]
@@ -46,13 +43,13 @@ allow_private = true
 
 
 class Unsteady(Receiver):
-    """Takes its time, and now and then says no."""
+    """Takes its time, and says no once: then it is left alone for some seconds."""
 
     rng = random.Random()
 
     async def _take(self, request: web.Request) -> web.Response:
         await asyncio.sleep(self.rng.uniform(0.0, 0.03))
-        if self.rng.random() < REFUSED:
+        if len(self.headers) == 20:
             self.answers.append(503)
         return await super()._take(request)
 
