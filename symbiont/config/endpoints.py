@@ -23,10 +23,10 @@ MOST_ENDPOINTS = 100
 
 def read_endpoints(rows: object, file: Path) -> tuple[Endpoint, ...]:
     """The endpoints of a file. Raises `SymbiontError("CONFIG_INVALID")`."""
-    given = cast("list[object]", rows) if isinstance(rows, list) else None
+    value, given = rows, cast("list[object]", rows) if isinstance(rows, list) else None
     if given is None or len(given) > MOST_ENDPOINTS:
         expects = f"at most {MOST_ENDPOINTS} tables ([[webhooks.endpoints]])"
-        raise invalid(str(file), "webhooks.endpoints", expects, cast("object", rows))
+        raise invalid(str(file), "webhooks.endpoints", expects, value)
     endpoints = tuple(_endpoint(row, number, file) for number, row in enumerate(given, start=1))
     _check_names([endpoint.name for endpoint in endpoints], str(file))
     return endpoints
