@@ -14,7 +14,7 @@ import structlog
 from supervisors import Actor, CallExit, Continue, From, Request, Tasks
 from supervisors.exits import ExitReason
 from symbiont.actors import names
-from symbiont.actors.ledger import ReadTotals
+from symbiont.actors.ledger import ReadDamage
 from symbiont.actors.queue import Counts, CountTasks, Rescue, WorkIsDue
 from symbiont.actors.run_steps import runs_in
 from symbiont.domain.moment import rfc3339
@@ -147,10 +147,9 @@ class Heartbeat(Actor):
 
     async def _ledger_answers(self) -> bool:
         try:
-            await self.named(names.LEDGER).call(ReadTotals())
+            return await self.named(names.LEDGER).call(ReadDamage()) is None
         except CallExit:
             return False
-        return True
 
     async def _free_bytes(self) -> int:
         """A disk that cannot even be asked is as unwell as a full one."""

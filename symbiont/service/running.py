@@ -1,5 +1,7 @@
 """The service of a running tree: `api.Service`, made of queries, commands and the dry run."""
 
+from collections.abc import Callable
+
 from supervisors import Runtime
 from symbiont.config.schema import Config
 from symbiont.domain.price import PriceTable
@@ -25,8 +27,9 @@ class RunningService(Queries, Commands):
         clock: Clock,
         workers: tuple[str, ...],
         version: str,
+        problems: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
-        Queries.__init__(self, runtime, tiers=tiers, clock=clock, workers=workers, version=version)
+        Queries.__init__(self, runtime, tiers=tiers, clock=clock, workers=workers, version=version, problems=problems)
         Commands.__init__(self, runtime, tiers=tiers, clock=clock)
         self._config = config
         self._prices = prices
