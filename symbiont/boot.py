@@ -9,7 +9,7 @@ import asyncio
 import gc
 import os
 import socket
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -35,6 +35,7 @@ from symbiont.adapters.claude_cli import ClaudeCli, find_claude, reap_orphans
 from symbiont.adapters.data_dir import DataDir
 from symbiont.adapters.journal import FileJournal
 from symbiont.adapters.journal_rotation import Rotation
+from symbiont.adapters.ledger_files import LedgerFiles
 from symbiont.adapters.rehearsal import Rehearsal
 from symbiont.adapters.stop_signals import on_stop_signals
 from symbiont.adapters.system import SystemClock, SystemRandomness
@@ -43,6 +44,7 @@ from symbiont.config.policies import closure_policy, retry_policy
 from symbiont.domain.advice import advice_without_server
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.intake import Intake
+from symbiont.domain.ledger import Entry
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.task import NewTask, Source
 from symbiont.http.actor_gate import ActorGate
@@ -50,7 +52,7 @@ from symbiont.http.app import build_app
 from symbiont.http.listen import allow_files, bind, url_of
 from symbiont.http.listen import serve as listen
 from symbiont.ports import Disk, Worker, WorkerCheck
-from symbiont.service import views
+from symbiont.service import ledger_views, views
 from symbiont.service.dry_run import dry_run
 from symbiont.service.running import RunningService
 from symbiont.telemetry import logs
@@ -155,6 +157,7 @@ class Journals:
     queue: FileJournal
     beats: FileJournal
     limits: FileJournal
+    alerts: FileJournal
 
     def problems(self) -> tuple[str, ...]:
         """What of the ledger and the queue is damaged, and how to mend it."""
@@ -168,6 +171,7 @@ def journals_of(data: DataDir) -> Journals:
         FileJournal(data.queue, chained=False, repair="symbiont queue repair"),
         FileJournal(data.heartbeat, chained=False),
         FileJournal(data.limits, chained=False),
+        FileJournal(data.budgets, chained=False),
     )
 
 
@@ -200,7 +204,7 @@ def makers_of(world: World, journals: Journals, disk: Disk, is_available: Worker
         )
 
     return Makers(
-        ledger=lambda: Ledger(journals.ledger),
+        ledger=lambda: Ledger(journals.ledger, clock=clock, budgets=config.budgets, notes=journals.alerts),
         queue=lambda: Queue(journals.queue, clock, config.dispatch.max_pending, retry_policy(config)),
         dispatcher=dispatcher,
         heartbeat=heartbeat,
@@ -245,6 +249,7 @@ async def _tree(loaded: Loaded, data: DataDir, sockets: list[socket.socket], onl
         tiers=world.tiers,
         prices=world.prices,
         clock=world.clock,
+        reader=LedgerFiles(data.ledger),
         workers=(worker.name,),
         version=our_version(),
         problems=journals.problems,
@@ -385,6 +390,24 @@ def run_local(loaded: Loaded, new: NewTask) -> views.TaskAnswer:
             return runner.run(run())
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
+
+
+def import_local(loaded: Loaded, portions: Iterable[Sequence[Entry]], *, dry_run: bool) -> ledger_views.LedgerImported:
+    """Take lines into the ledger without a server. Raises `DATA_DIR_LOCKED` while one runs."""
+    logs.configure(msgspec.structs.replace(loaded.config.logging, level="warning"))
+    nothing = Only("direct", rfc3339(SystemClock().wall()))
+
+    async def run() -> ledger_views.LedgerImported:
+        imported = duplicates = 0
+        async with running(loaded, with_http=False, only=nothing) as symbiont:
+            for portion in portions:
+                done = await symbiont.service.import_ledger(portion, dry_run=dry_run)
+                imported += done.imported
+                duplicates += done.duplicates
+        return ledger_views.LedgerImported(imported, duplicates, dry_run)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(run())
 
 
 def dry_run_local(loaded: Loaded, new: NewTask) -> views.DryRun:

@@ -10,8 +10,11 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from symbiont.domain.ledger import Entry
+from symbiont.domain.ledger_query import LedgerFilter
 from symbiont.domain.outcome import Outcome
 from symbiont.domain.task import Billing
+from symbiont.domain.totals import Totals
 from symbiont.domain.usage import ModelUsage
 
 CallKind = Literal["task", "classify", "judge"]
@@ -193,3 +196,22 @@ class Disk(Protocol):
     """What a health check asks of the machine. Raises `OSError`."""
 
     async def free_bytes(self) -> int: ...
+
+
+class LedgerReader(Protocol):
+    """The whole ledger, also what is too old to be remembered; reads beside the one who writes it.
+
+    Raises `OSError`, and `SymbiontError("DATA_CORRUPT")` for a line that is none.
+    """
+
+    async def newest(self, wanted: LedgerFilter, limit: int) -> Sequence[Entry]:
+        """The last `limit` lines that match, newest last."""
+        ...
+
+    async def totals(self, wanted: LedgerFilter) -> Totals:
+        """What the lines that match come to."""
+        ...
+
+    async def missing(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """Those of the entries that the ledger does not have, each once."""
+        ...

@@ -14,7 +14,7 @@ import structlog
 from supervisors import Actor, CallExit, Continue, From, Request, Tasks
 from supervisors.exits import ExitReason
 from symbiont.actors import names
-from symbiont.actors.ledger import ReadDamage
+from symbiont.actors.ledger_messages import ReadDamage
 from symbiont.actors.queue import Counts, CountTasks, Rescue, WorkIsDue
 from symbiont.actors.run_steps import runs_in
 from symbiont.domain.moment import rfc3339

@@ -22,7 +22,7 @@ from supervisors.clock import Timer
 from supervisors.exits import ExitReason
 from symbiont.actors import names
 from symbiont.actors.accounting import interrupted
-from symbiont.actors.ledger import Append, ReadDamage, Refused, refusal
+from symbiont.actors.ledger_messages import Append, BudgetFreed, ReadDamage, Refused, refusal
 from symbiont.actors.run_steps import (
     Begin,
     Complete,
@@ -37,6 +37,7 @@ from symbiont.actors.run_steps import (
     runs_in,
 )
 from symbiont.domain.backlog import Backlog, Loaded, change_of, record_of
+from symbiont.domain.budget import BUDGET_WAIT
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.retry import RetryPolicy
 from symbiont.domain.task import (
@@ -183,6 +184,7 @@ class Queue(Actor):
         if self._damage is not None:
             return  # what is there can be seen; nothing changes until it is mended
         await self._recover()
+        self._end_waits(BUDGET_WAIT)  # a limit may have been raised while we were away
         self._shorten_waits()
         self._set_alarm()
 
@@ -252,10 +254,13 @@ class Queue(Actor):
                 return super().handle_call(request, from_)
 
     def handle_cast(self, message: Any) -> object:
-        if not isinstance(message, EndWaits):
-            return super().handle_cast(message)
-        for task_id in [task.id for task in self._backlog if task.status is Status.PENDING and task.waiting_for]:
-            self._in_turn(task_id, None, partial(self._end_wait, task_id))
+        match message:
+            case EndWaits():
+                self._end_waits("")
+            case BudgetFreed(reason):
+                self._end_waits(reason)
+            case _:
+                return super().handle_cast(message)
         return None
 
     def handle_info(self, message: Any) -> object:
@@ -338,6 +343,12 @@ class Queue(Actor):
             new = commanded(task, wanted, self._clock.wall())
         self._write(task, new, from_, new)
         return NO_REPLY
+
+    def _end_waits(self, reason: str) -> None:
+        """Of all tasks that wait for something whose name begins like this."""
+        pending = [task for task in self._backlog if task.status is Status.PENDING]
+        for task_id in [task.id for task in pending if task.waiting_for and task.waiting_for.startswith(reason)]:
+            self._in_turn(task_id, None, partial(self._end_wait, task_id))
 
     def _end_wait(self, task_id: str) -> None:
         task = self._backlog.get(task_id)

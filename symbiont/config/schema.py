@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from symbiont.domain.budget import Budget
 from symbiont.domain.tier import Tier
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -156,3 +157,6 @@ class Config(_Section, frozen=True):
     logging: Logging = Logging()
     tiers: tuple[Tier, ...] = ()
     """Empty = the built-in table (haiku, sonnet, opus)."""
+
+    budgets: tuple[Budget, ...] = ()
+    """How much may be spent in a day or a month, in all, by project or by tier. Empty = as much as the tasks cost."""

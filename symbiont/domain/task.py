@@ -63,7 +63,10 @@ class Classification(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What a finished task leaves: the text and the figures of the call that produced it."""
+    """What a finished task leaves: the text and the figures of the call that produced it.
+
+    `estimated_cost_usd` is 0 where the ledger says null; then `is_cost_unknown`.
+    """
 
     text: str
     tier: str
@@ -75,6 +78,7 @@ class Answer(msgspec.Struct, frozen=True):
     output_tokens: int
     estimated_cost_usd: float
     timestamp: str
+    is_cost_unknown: bool = False
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -87,7 +91,7 @@ class Failure(msgspec.Struct, frozen=True):
 class OpenCall(msgspec.Struct, frozen=True):
     """A model call that was begun and not yet settled: what a restart finds of a call that kill -9 cut off.
 
-    `billing` is what the worker expected before it began.
+    `billing` is what the worker expected before it began, `upper_bound_usd` the most that it was expected to cost.
     """
 
     kind: Literal["task", "classify", "judge"]
@@ -96,6 +100,7 @@ class OpenCall(msgspec.Struct, frozen=True):
     model: str
     began_at: str
     billing: Billing = "subscription"
+    upper_bound_usd: float = 0.0
 
 
 class NewTask(msgspec.Struct, frozen=True):

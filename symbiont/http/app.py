@@ -13,7 +13,8 @@ from symbiont.domain.tier import TierTable
 from symbiont.http import body, encode, openapi, parse
 from symbiont.http.edge import edge
 from symbiont.http.gate import Gate
-from symbiont.http.routes import ROUTES, Asked, Desk, Route
+from symbiont.http.route import Asked, Desk, Route
+from symbiont.http.routes import ROUTES
 from symbiont.service.api import Service
 
 

@@ -7,14 +7,15 @@ from symbiont.config.schema import Config
 from symbiont.domain.price import PriceTable
 from symbiont.domain.task import NewTask
 from symbiont.domain.tier import TierTable
-from symbiont.ports import Clock
+from symbiont.ports import Clock, LedgerReader
 from symbiont.service import views
 from symbiont.service.commands import Commands
 from symbiont.service.dry_run import dry_run
+from symbiont.service.ledger_queries import LedgerQueries
 from symbiont.service.queries import Queries
 
 
-class RunningService(Queries, Commands):
+class RunningService(Queries, LedgerQueries, Commands):
     """Everything HTTP and CLI may ask of this process."""
 
     def __init__(
@@ -25,11 +26,13 @@ class RunningService(Queries, Commands):
         tiers: TierTable,
         prices: PriceTable,
         clock: Clock,
+        reader: LedgerReader,
         workers: tuple[str, ...],
         version: str,
         problems: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         Queries.__init__(self, runtime, tiers=tiers, clock=clock, workers=workers, version=version, problems=problems)
+        LedgerQueries.__init__(self, runtime, reader)
         Commands.__init__(self, runtime, tiers=tiers, clock=clock)
         self._config = config
         self._prices = prices

@@ -33,7 +33,7 @@ from symbiont.domain.task import NewTask, Priority, Source, Task
 from symbiont.ports import Fold, Opened, Receipt
 from tests.actors.worker_twin import ScriptedWorker
 
-JOURNALS = ("ledger", "queue", "limits", "heartbeat")
+JOURNALS = ("ledger", "queue", "limits", "heartbeat", "budgets")
 
 
 class TracedJournal(MemoryJournal):
@@ -169,7 +169,9 @@ class System:
     def _makers(self) -> Makers:
         config, clock = self.config, self.clock
         return Makers(
-            ledger=lambda: Ledger(self.journals["ledger"]),
+            ledger=lambda: Ledger(
+                self.journals["ledger"], clock=clock, budgets=config.budgets, notes=self.journals["budgets"]
+            ),
             queue=lambda: Queue(self.journals["queue"], clock, config.dispatch.max_pending, retry_policy(config)),
             dispatcher=self._dispatcher,
             heartbeat=lambda: Heartbeat(

@@ -1,7 +1,7 @@
 """A service that lives in memory and the real application on a real loopback socket in front of it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
@@ -12,12 +12,14 @@ import pytest
 
 from symbiont.config.schema import Server
 from symbiont.domain.errors import SymbiontError
+from symbiont.domain.ledger import Entry
+from symbiont.domain.ledger_query import Dimension, LedgerFilter
 from symbiont.domain.task import NewTask
 from symbiont.domain.tier import Tier, TierTable
 from symbiont.http.app import build_app
 from symbiont.http.examples import EXAMPLES
 from symbiont.http.listen import bind, serve
-from symbiont.service import views
+from symbiont.service import ledger_views, views
 
 T = TypeVar("T")
 AT = "2026-03-19T14:33:12Z"
@@ -92,9 +94,29 @@ class MemoryService:
         self._note("ledger", limit)
         return EXAMPLES[views.LedgerPage]
 
+    async def search_ledger(self, wanted: LedgerFilter, limit: int) -> views.LedgerPage:
+        self._note("search_ledger", wanted, limit)
+        return EXAMPLES[views.LedgerPage]
+
     async def ledger_stats(self) -> views.LedgerStats:
         self._note("ledger_stats")
         return EXAMPLES[views.LedgerStats]
+
+    async def search_stats(self, wanted: LedgerFilter) -> views.LedgerStats:
+        self._note("search_stats", wanted)
+        return EXAMPLES[views.LedgerStats]
+
+    async def ledger_table(self, by: Dimension, wanted: LedgerFilter) -> ledger_views.LedgerTable:
+        self._note("ledger_table", by, wanted)
+        return msgspec.structs.replace(EXAMPLES[ledger_views.LedgerTable], by=by)
+
+    async def import_ledger(self, entries: Sequence[Entry], *, dry_run: bool) -> ledger_views.LedgerImported:
+        self._note("import_ledger", tuple(entries), dry_run)
+        return ledger_views.LedgerImported(len(entries), 0, dry_run)
+
+    async def budgets(self) -> ledger_views.BudgetList:
+        self._note("budgets")
+        return EXAMPLES[ledger_views.BudgetList]
 
     async def heartbeat(self) -> views.Beat:
         self._note("heartbeat")
