@@ -103,6 +103,15 @@ def trailer_of(line: bytes) -> Trailer | None:
     return Trailer(int(match[1]), int(match[2]), match["hash"] or b"") if match else None
 
 
+def without_seal(line: bytes) -> bytes:
+    """The record of a sealed line; a line without a seal as it is."""
+    match = _TRAILER.search(line[-_TRAILER_LENGTH:])
+    if match is None:
+        return line
+    kept = line[: len(line) - len(line[-_TRAILER_LENGTH:]) + match.start()]
+    return kept.removesuffix(b",") + b"}"
+
+
 def looks_sealed(line: bytes) -> bool:
     return any(key in line[-_TRAILER_LENGTH:] for key in _SEAL_KEYS)
 
