@@ -2,6 +2,7 @@
 
 import errno
 import gzip
+import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from symbiont.adapters.file_ops import FileOps
+from symbiont.adapters.journal_archive import Archiver
 from symbiont.adapters.journal_errors import SyncFailed
 from symbiont.adapters.journal_file import JournalFile
 from symbiont.adapters.journal_rotation import Rotation, month_of
@@ -229,3 +231,82 @@ def test_a_checkpoint_over_lines_of_an_earlier_version_counts(path: Path):
     file.close()
     _, fold, found = opened(path)
     assert (found.seq, fold.restored, len(fold.lines)) == (3, 2, 3)
+
+
+# Archives
+
+
+def archived(path: Path, files: FileOps | None = None) -> None:
+    """A checkpoint, and the work of the archiver behind it."""
+    file, _, _ = opened(path, files)
+    file.checkpoint(b"")
+    assert file._archiver is not None
+    file._archiver.join()
+    file.close()
+
+
+def test_sealed_files_that_a_checkpoint_has_passed_are_packed_and_read_the_same(path: Path):
+    write(path, range(10)).close()
+    before = list(lines(path))
+    assert "ledger-000001.jsonl" in names(path)
+    archived(path)
+    assert names(path) == ["ledger-000001.jsonl.gz", "ledger-000002.jsonl.gz", "ledger.jsonl"]
+    assert list(lines(path)) == before
+    path.with_name("ledger.checkpoint").unlink()
+    assert opened(path)[1].lines == before
+    assert path.with_name("ledger-000001.jsonl.gz").stat().st_mode & 0o777 == 0o400
+
+
+def test_without_a_checkpoint_nothing_is_packed(path: Path):
+    write(path, range(10)).close()
+    write(path, range(2)).close()
+    assert not [name for name in names(path) if name.endswith(".gz")]
+
+
+def test_a_packed_file_is_what_gzip_makes_of_it(path: Path):
+    write(path, range(10)).close()
+    before = path.with_name("ledger-000001.jsonl").read_bytes()
+    archived(path)
+    assert gzip.decompress(path.with_name("ledger-000001.jsonl.gz").read_bytes()) == before
+
+
+def test_whatever_call_of_the_archiver_fails_no_line_is_lost(tmp_path: Path):
+    for number in itertools.count(1):
+        path, files = tmp_path / str(number) / "ledger.jsonl", FaultyFiles()
+        write(path, range(10)).close()
+        before = list(lines(path))
+        archiver = Archiver(path, files)
+        files.before = lambda call, name, files=files, chosen=number: files.fail(name, errno.EIO) if (
+            call == chosen
+        ) else None  # fmt: skip
+        archiver.consider(9)
+        archiver.stop()
+        assert list(lines(path)) == before
+        assert opened(path)[1].lines == before
+        if number > len(files.calls):
+            break
+
+
+def test_an_archiver_that_is_stopped_leaves_the_file(path: Path):
+    write(path, range(10)).close()
+    archiver = Archiver(path, FileOps())
+    archiver._stopping.set()
+    archiver.consider(9)
+    archiver.stop()
+    assert names(path) == ["ledger-000001.jsonl", "ledger-000002.jsonl", "ledger.jsonl"]
+    assert not list(path.parent.glob("*.tmp"))
+
+
+def test_a_flipped_bit_of_an_archive_never_changes_what_is_read(path: Path):
+    write(path, range(10)).close()
+    before = list(lines(path))
+    archived(path)
+    path.with_name("ledger.checkpoint").unlink()
+    file = path.with_name("ledger-000001.jsonl.gz")
+    whole = file.read_bytes()
+    file.chmod(0o600)
+    for position in range(len(whole)):
+        file.write_bytes(whole[:position] + bytes([whole[position] ^ 4]) + whole[position + 1 :])
+        _, fold, found = opened(path)
+        assert found.damage is not None or fold.lines == before
+        assert fold.lines == before[: len(fold.lines)]
