@@ -22,7 +22,7 @@ from supervisors.clock import Timer
 from supervisors.exits import ExitReason
 from symbiont.actors import names
 from symbiont.actors.accounting import interrupted
-from symbiont.actors.ledger import Append, BudgetFreed, Refused
+from symbiont.actors.ledger_messages import Append, BudgetFreed, ReadDamage, Refused, refusal
 from symbiont.actors.run_steps import (
     Begin,
     Complete,
@@ -50,7 +50,7 @@ from symbiont.domain.task import (
     Task,
     may_become,
 )
-from symbiont.ports import Clock, Journal, Receipt, SyncFailed
+from symbiont.ports import Clock, Damage, Journal, Receipt, SyncFailed
 
 GRACE_BEFORE_RESCUE_S: Final = 60.0
 """How old a lease is before the sweep of the heartbeat asks for its run."""
@@ -178,12 +178,16 @@ class Queue(Actor):
         self._leased_at: dict[str, float] = {}
         self._changing: dict[str, list[tuple[From | None, _Step]]] = {}
         self._passed_over = False
+        self._damage: Damage | None = None
         self._alarm: Timer | None = None
 
     async def init(self) -> None:
-        await self._journal.open(Loaded(self._backlog))
+        opened = await self._journal.open(Loaded(self._backlog))
         for task in self._backlog:
             self._finishes.load(task)
+        self._damage = opened.damage or await self.named(names.LEDGER).call(ReadDamage(), timeout_s=None)
+        if self._damage is not None:
+            return  # what is there can be seen; nothing changes until it is mended
         await self._recover()
         self._end_waits(BUDGET_WAIT)  # a limit may have been raised while we were away
         self._shorten_waits()
@@ -283,6 +287,8 @@ class Queue(Actor):
     # Coming and going
 
     def _submit(self, new: NewTask, from_: From) -> object:
+        if self._damage is not None:
+            return refusal(self._damage)
         if self._backlog.counts[Status.PENDING] >= self._max_pending:
             return Refused(f"expected at most {self._max_pending} pending tasks, got: one more")
         now = self._clock.wall()
@@ -302,6 +308,8 @@ class Queue(Actor):
         return NO_REPLY
 
     def _take(self, request: Take, from_: From) -> object:
+        if self._damage is not None:
+            return refusal(self._damage)
         task = self._backlog.next_ready(self._clock.wall(), request.source, request.since)
         if task is None:
             return None
@@ -445,8 +453,8 @@ class Queue(Actor):
             self._backlog.forget(written.new.id)
         else:
             self._backlog.put(written.old)
-        if written.from_ is not None:
-            written.from_.reply(Refused(str(written.error)))
+        if written.from_ is not None and written.error is not None:
+            written.from_.reply(refusal(written.error))
 
     def _act_on(self, task: Task) -> None:
         if task.status is Status.PENDING:

@@ -1,5 +1,7 @@
 """The service of a running tree: `api.Service`, made of queries, commands and the dry run."""
 
+from collections.abc import Callable
+
 from supervisors import Runtime
 from symbiont.config.schema import Config
 from symbiont.domain.price import PriceTable
@@ -28,8 +30,9 @@ class RunningService(Queries, LedgerQueries, Commands, WebhookService):
         reader: LedgerReader,
         workers: tuple[str, ...],
         version: str,
+        problems: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
-        Queries.__init__(self, runtime, tiers=tiers, clock=clock, workers=workers, version=version)
+        Queries.__init__(self, runtime, tiers=tiers, clock=clock, workers=workers, version=version, problems=problems)
         LedgerQueries.__init__(self, runtime, reader)
         Commands.__init__(self, runtime, tiers=tiers, clock=clock)
         WebhookService.__init__(self, runtime, {one.name: one.url for one in config.webhooks.endpoints})
