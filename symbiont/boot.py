@@ -9,7 +9,7 @@ import asyncio
 import gc
 import os
 import socket
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -31,25 +31,33 @@ from symbiont.actors.ledger import Ledger
 from symbiont.actors.life import Life, World
 from symbiont.actors.queue import Queue
 from symbiont.actors.tree import Makers, tree
+from symbiont.actors.webhooks import Webhooks
 from symbiont.adapters.claude_cli import ClaudeCli, find_claude, reap_orphans
 from symbiont.adapters.data_dir import DataDir
 from symbiont.adapters.journal import FileJournal
+from symbiont.adapters.journal_rotation import Rotation
+from symbiont.adapters.ledger_files import LedgerFiles
 from symbiont.adapters.rehearsal import Rehearsal
 from symbiont.adapters.stop_signals import on_stop_signals
 from symbiont.adapters.system import SystemClock, SystemRandomness
+from symbiont.adapters.webhook import Target, WebhookSender
 from symbiont.config import Loaded, check_whole, data_dir, price_table, tier_table
-from symbiont.config.policies import closure_policy, retry_policy
+from symbiont.config.policies import closure_policy, hooks, retry_policy
+from symbiont.config.schema import Webhooks as WebhookSettings
+from symbiont.config.webhook_keys import webhook_keys
 from symbiont.domain.advice import advice_without_server
 from symbiont.domain.errors import SymbiontError
-from symbiont.domain.intake import Intake
+from symbiont.domain.intake import Intake, TaskUrls
+from symbiont.domain.ledger import Entry
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.task import NewTask, Source
+from symbiont.domain.webhook import TASK_HOOK
 from symbiont.http.actor_gate import ActorGate
 from symbiont.http.app import build_app
 from symbiont.http.listen import allow_files, bind, url_of
 from symbiont.http.listen import serve as listen
-from symbiont.ports import Worker, WorkerCheck
-from symbiont.service import views
+from symbiont.ports import Disk, Worker, WorkerCheck
+from symbiont.service import ledger_views, views
 from symbiont.service.dry_run import dry_run
 from symbiont.service.running import RunningService
 from symbiont.telemetry import logs
@@ -146,11 +154,37 @@ def world_of(loaded: Loaded, runtime: Runtime, worker: Worker) -> World:
     )
 
 
-def makers_of(world: World, data: DataDir, is_available: WorkerCheck, only: Only) -> Makers:
-    """The journals are made once: a new life of an actor opens the same one, which waits for the writer of the old."""
+@dataclass(frozen=True)
+class Journals:
+    """Made once: a new life of an actor opens the same one, which waits for the writer of the old."""
+
+    ledger: FileJournal
+    queue: FileJournal
+    beats: FileJournal
+    limits: FileJournal
+    alerts: FileJournal
+    outbox: FileJournal
+
+    def problems(self) -> tuple[str, ...]:
+        """What of the ledger and the queue is damaged, and how to mend it."""
+        found = (self.ledger.damage, self.queue.damage)
+        return tuple(f"{damage.reason}; repair: {damage.hint}" for damage in found if damage is not None)
+
+
+def journals_of(data: DataDir) -> Journals:
+    return Journals(
+        FileJournal(data.ledger, chained=True, rotation=Rotation(), repair="symbiont ledger repair"),
+        FileJournal(data.queue, chained=False, repair="symbiont queue repair"),
+        FileJournal(data.heartbeat, chained=False),
+        FileJournal(data.limits, chained=False),
+        FileJournal(data.budgets, chained=False),
+        FileJournal(data.webhooks, chained=False),
+    )
+
+
+def makers_of(world: World, journals: Journals, disk: Disk, is_available: WorkerCheck, only: Only) -> Makers:
     config, clock = world.config, world.clock
-    ledger = FileJournal(data.ledger, chained=True)
-    queue, beats, limits = (FileJournal(path, chained=False) for path in (data.queue, data.heartbeat, data.limits))
+    sender = WebhookSender(targets_of(config.webhooks), clock)
 
     def dispatcher() -> Dispatcher:
         return Dispatcher(
@@ -158,7 +192,7 @@ def makers_of(world: World, data: DataDir, is_available: WorkerCheck, only: Only
             workers={name: worker.slots for name, worker in world.workers.items()},
             lanes=[(name, tier) for name in world.workers for tier in world.tiers.names],
             tiers=world.tiers,
-            journal=limits,
+            journal=journals.limits,
             clock=clock,
             randomness=SystemRandomness(),
             policy=closure_policy(config),
@@ -169,21 +203,51 @@ def makers_of(world: World, data: DataDir, is_available: WorkerCheck, only: Only
 
     def heartbeat() -> Heartbeat:
         return Heartbeat(
-            journal=beats,
+            journal=journals.beats,
             clock=clock,
-            disk=data,
+            disk=disk,
             worker=is_available,
             interval_s=config.heartbeat.interval_s,
             min_free_bytes=config.heartbeat.min_free_bytes,
         )
 
+    def webhooks() -> Webhooks:
+        return Webhooks(
+            hooks=hooks(config),
+            journal=journals.outbox,
+            notifier=sender,
+            clock=clock,
+            randomness=SystemRandomness(),
+            max_in_flight=config.webhooks.max_in_flight,
+        )
+
     return Makers(
-        ledger=lambda: Ledger(ledger),
-        queue=lambda: Queue(queue, clock, config.dispatch.max_pending, retry_policy(config)),
+        ledger=lambda: Ledger(journals.ledger, clock=clock, budgets=config.budgets, notes=journals.alerts),
+        queue=lambda: Queue(journals.queue, clock, config.dispatch.max_pending, retry_policy(config)),
         dispatcher=dispatcher,
         heartbeat=heartbeat,
+        webhooks=webhooks,
         http_server=lambda: HTTPServer(config.server.max_in_flight),
     )
+
+
+def targets_of(settings: WebhookSettings) -> dict[str, Target]:
+    """Where endpoints are and how to sign for them: for the sender alone."""
+    keys = webhook_keys(settings, os.environ)
+    targets = {
+        one.name: Target(one.url, keys[one.name], one.timeout_s, one.allow_http, one.allow_private)
+        for one in settings.endpoints
+    }
+    if settings.allow_task_urls:
+        allowed = settings.allow_task_http, settings.allow_task_private
+        targets[TASK_HOOK] = Target("", keys[TASK_HOOK], settings.task_timeout_s, *allowed)
+    return targets
+
+
+def task_urls(settings: WebhookSettings) -> TaskUrls:
+    if not settings.allow_task_urls:
+        return "none"
+    return "http" if settings.allow_task_http else "https"
 
 
 # Running
@@ -215,22 +279,32 @@ async def _tree(loaded: Loaded, data: DataDir, sockets: list[socket.socket], onl
     worker, is_available = choose_worker(loaded, data)
     runtime = Runtime()
     world = world_of(loaded, runtime, worker)
-    root = await _spawn_root(world, makers_of(world, data, is_available, only))
+    journals = journals_of(data)
+    root = await _spawn_root(world, makers_of(world, journals, data, is_available, only))
     service = RunningService(
         runtime,
         config=config,
         tiers=world.tiers,
         prices=world.prices,
         clock=world.clock,
+        reader=LedgerFiles(data.ledger),
         workers=(worker.name,),
         version=our_version(),
+        problems=journals.problems,
     )
     symbiont = Symbiont(runtime, root, service, url_of(sockets) if sockets else "")
     runner: web.AppRunner | None = None
     try:
         if sockets:
             gate = ActorGate(runtime)
-            app = build_app(service, gate, config.server, world.tiers, config.dispatch.max_task_chars)
+            app = build_app(
+                service,
+                gate,
+                config.server,
+                world.tiers,
+                config.dispatch.max_task_chars,
+                task_urls=task_urls(config.webhooks),
+            )
             connections = CONNECTIONS_PER_REQUEST * config.server.max_in_flight
             allow_files(connections + SPARE_FILES)
             runner = await listen(app, sockets, max_connections=connections)
@@ -245,7 +319,7 @@ async def _spawn_root(world: World, makers: Makers) -> Process:
     slots = sum(worker.slots for worker in world.workers.values())
     supervisor = tree(
         makers,
-        max_tasks=config.server.max_in_flight + slots + SPARE_TASKS,
+        max_tasks=config.server.max_in_flight + slots + config.webhooks.max_in_flight + SPARE_TASKS,
         max_restarts=config.supervision.max_restarts,
         within_s=config.supervision.within_s,
     )
@@ -363,6 +437,24 @@ def run_local(loaded: Loaded, new: NewTask) -> views.TaskAnswer:
             raise KeyboardInterrupt from None
 
 
+def import_local(loaded: Loaded, portions: Iterable[Sequence[Entry]], *, dry_run: bool) -> ledger_views.LedgerImported:
+    """Take lines into the ledger without a server. Raises `DATA_DIR_LOCKED` while one runs."""
+    logs.configure(msgspec.structs.replace(loaded.config.logging, level="warning"))
+    nothing = Only("direct", rfc3339(SystemClock().wall()))
+
+    async def run() -> ledger_views.LedgerImported:
+        imported = duplicates = 0
+        async with running(loaded, with_http=False, only=nothing) as symbiont:
+            for portion in portions:
+                done = await symbiont.service.import_ledger(portion, dry_run=dry_run)
+                imported += done.imported
+                duplicates += done.duplicates
+        return ledger_views.LedgerImported(imported, duplicates, dry_run)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(run())
+
+
 def dry_run_local(loaded: Loaded, new: NewTask) -> views.DryRun:
     """What the task would cost; starts nothing."""
     check_whole(loaded)
@@ -371,4 +463,5 @@ def dry_run_local(loaded: Loaded, new: NewTask) -> views.DryRun:
 
 
 def _admitted(loaded: Loaded, new: NewTask) -> NewTask:
-    return Intake(tier_table(loaded.config), loaded.config.dispatch.max_task_chars).admit(new)
+    config = loaded.config
+    return Intake(tier_table(config), config.dispatch.max_task_chars, task_urls(config.webhooks)).admit(new)

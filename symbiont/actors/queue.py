@@ -22,7 +22,7 @@ from supervisors.clock import Timer
 from supervisors.exits import ExitReason
 from symbiont.actors import names
 from symbiont.actors.accounting import interrupted
-from symbiont.actors.ledger import Append, Refused
+from symbiont.actors.ledger_messages import Append, BudgetFreed, ReadDamage, Refused, refusal
 from symbiont.actors.run_steps import (
     Begin,
     Complete,
@@ -36,7 +36,10 @@ from symbiont.actors.run_steps import (
     reclaimed,
     runs_in,
 )
+from symbiont.actors.webhook_messages import FinishedAfter, TaskFinished
 from symbiont.domain.backlog import Backlog, Loaded, change_of, record_of
+from symbiont.domain.budget import BUDGET_WAIT
+from symbiont.domain.finishes import Finishes
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.retry import RetryPolicy
 from symbiont.domain.task import (
@@ -47,7 +50,7 @@ from symbiont.domain.task import (
     Task,
     may_become,
 )
-from symbiont.ports import Clock, Journal, Receipt, SyncFailed
+from symbiont.ports import Clock, Damage, Journal, Receipt, SyncFailed
 
 GRACE_BEFORE_RESCUE_S: Final = 60.0
 """How old a lease is before the sweep of the heartbeat asks for its run."""
@@ -170,15 +173,23 @@ class Queue(Actor):
         self._max_pending = max_pending
         self._policy = policy
         self._backlog = Backlog()
+        self._finishes = Finishes()
         self._waiters: dict[str, list[From]] = defaultdict(list)
         self._leased_at: dict[str, float] = {}
         self._changing: dict[str, list[tuple[From | None, _Step]]] = {}
         self._passed_over = False
+        self._damage: Damage | None = None
         self._alarm: Timer | None = None
 
     async def init(self) -> None:
-        await self._journal.open(Loaded(self._backlog))
+        opened = await self._journal.open(Loaded(self._backlog))
+        for task in self._backlog:
+            self._finishes.load(task)
+        self._damage = opened.damage or await self.named(names.LEDGER).call(ReadDamage(), timeout_s=None)
+        if self._damage is not None:
+            return  # what is there can be seen; nothing changes until it is mended
         await self._recover()
+        self._end_waits(BUDGET_WAIT)  # a limit may have been raised while we were away
         self._shorten_waits()
         self._set_alarm()
 
@@ -244,14 +255,20 @@ class Queue(Actor):
             case CountTasks():
                 counts = self._backlog.counts
                 return Counts(**{status.value: counts[status] for status in Status})
+            case FinishedAfter(seen, limit):
+                settled = (task for task in self._backlog if task.id not in self._changing)
+                return self._finishes.after(seen, limit, settled)
             case _:
                 return super().handle_call(request, from_)
 
     def handle_cast(self, message: Any) -> object:
-        if not isinstance(message, EndWaits):
-            return super().handle_cast(message)
-        for task_id in [task.id for task in self._backlog if task.status is Status.PENDING and task.waiting_for]:
-            self._in_turn(task_id, None, partial(self._end_wait, task_id))
+        match message:
+            case EndWaits():
+                self._end_waits("")
+            case BudgetFreed(reason):
+                self._end_waits(reason)
+            case _:
+                return super().handle_cast(message)
         return None
 
     def handle_info(self, message: Any) -> object:
@@ -270,6 +287,8 @@ class Queue(Actor):
     # Coming and going
 
     def _submit(self, new: NewTask, from_: From) -> object:
+        if self._damage is not None:
+            return refusal(self._damage)
         if self._backlog.counts[Status.PENDING] >= self._max_pending:
             return Refused(f"expected at most {self._max_pending} pending tasks, got: one more")
         now = self._clock.wall()
@@ -282,12 +301,15 @@ class Queue(Actor):
             force_tier=new.force_tier,
             priority=new.priority,
             project=new.project,
+            webhook_url=new.webhook_url,
         )
         position = self._backlog.counts[Status.PENDING] + 1
         self._write(None, task, from_, Submitted(task, position))
         return NO_REPLY
 
     def _take(self, request: Take, from_: From) -> object:
+        if self._damage is not None:
+            return refusal(self._damage)
         task = self._backlog.next_ready(self._clock.wall(), request.source, request.since)
         if task is None:
             return None
@@ -330,6 +352,12 @@ class Queue(Actor):
             new = commanded(task, wanted, self._clock.wall())
         self._write(task, new, from_, new)
         return NO_REPLY
+
+    def _end_waits(self, reason: str) -> None:
+        """Of all tasks that wait for something whose name begins like this."""
+        pending = [task for task in self._backlog if task.status is Status.PENDING]
+        for task_id in [task.id for task in pending if task.waiting_for and task.waiting_for.startswith(reason)]:
+            self._in_turn(task_id, None, partial(self._end_wait, task_id))
 
     def _end_wait(self, task_id: str) -> None:
         task = self._backlog.get(task_id)
@@ -378,6 +406,8 @@ class Queue(Actor):
 
     def _write(self, old: Task | None, new: Task, from_: From | None = None, answer: object = None) -> None:
         """The change counts at once for everybody who asks; it is answered and acted on when it is on disk."""
+        ended = self._finishes.numbered(old, new, self._clock.wall())
+        answer, new = ended if answer is new else answer, ended
         self._backlog.put(new)
         self._changing[new.id] = []
         line = record_of(new) if old is None else change_of(old, new)
@@ -423,8 +453,8 @@ class Queue(Actor):
             self._backlog.forget(written.new.id)
         else:
             self._backlog.put(written.old)
-        if written.from_ is not None:
-            written.from_.reply(Refused(str(written.error)))
+        if written.from_ is not None and written.error is not None:
+            written.from_.reply(refusal(written.error))
 
     def _act_on(self, task: Task) -> None:
         if task.status is Status.PENDING:
@@ -434,6 +464,9 @@ class Queue(Actor):
             self.named(names.DISPATCHER).cast(StopRun(task.id))
         elif task.status in FINAL:
             self._leased_at.pop(task.id, None)
+            self._finishes.durable(task)
+            if self._finishes.is_followed:
+                self.named(names.WEBHOOKS).cast(TaskFinished())
             for from_ in self._waiters.pop(task.id, ()):
                 from_.reply(task)
 

@@ -10,6 +10,7 @@ from symbiont.cli.watching import watched
 from symbiont.domain.task import Status
 
 app = App(name="queue", help="See what waits, and what for.", help_epilogue="")
+app.command("symbiont.cli.journals:repair_queue", name="repair", help="Mend a damaged queue, the server stopped.")
 
 
 @app.command(name="list")

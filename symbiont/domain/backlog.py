@@ -6,7 +6,8 @@ ones before queued ones (somebody is waiting for them), then in order of arrival
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from typing import Any, NamedTuple, cast
 
@@ -172,14 +173,16 @@ class Loaded:
 
     def absorb(self, lines: Sequence[bytes]) -> None:
         """Lines, oldest first. Raises `SymbiontError("DATA_CORRUPT")`."""
-        touched: dict[str, None] = {}
-        for line in lines:
+        touched: dict[str, int] = {}
+        for index, line in enumerate(lines):
             self._number += 1
-            fields = _object(line, self._number)
+            with _at(index):
+                fields = _object(line, self._number)
             self._fields.setdefault(fields["id"], {}).update(fields)
-            touched[fields["id"]] = None
-        for task_id in touched:
-            self._backlog.put(_task(self._fields[task_id]))
+            touched[fields["id"]] = index
+        for task_id, index in touched.items():
+            with _at(index):
+                self._backlog.put(_task(self._fields[task_id]))
 
 
 def load(records: Sequence[bytes]) -> list[Task]:
@@ -187,6 +190,16 @@ def load(records: Sequence[bytes]) -> list[Task]:
     backlog = Backlog()
     Loaded(backlog).absorb(records)
     return list(backlog)
+
+
+@contextmanager
+def _at(index: int) -> Generator[None]:
+    """Tells which line it was that could not be read."""
+    try:
+        yield
+    except SymbiontError as error:
+        error.details = {"index": index}
+        raise
 
 
 def _object(record: bytes, number: int) -> dict[str, Any]:

@@ -63,7 +63,10 @@ class Classification(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What a finished task leaves: the text and the figures of the call that produced it."""
+    """What a finished task leaves: the text and the figures of the call that produced it.
+
+    `estimated_cost_usd` is 0 where the ledger says null; then `is_cost_unknown`.
+    """
 
     text: str
     tier: str
@@ -75,6 +78,7 @@ class Answer(msgspec.Struct, frozen=True):
     output_tokens: int
     estimated_cost_usd: float
     timestamp: str
+    is_cost_unknown: bool = False
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -87,7 +91,7 @@ class Failure(msgspec.Struct, frozen=True):
 class OpenCall(msgspec.Struct, frozen=True):
     """A model call that was begun and not yet settled: what a restart finds of a call that kill -9 cut off.
 
-    `billing` is what the worker expected before it began.
+    `billing` is what the worker expected before it began, `upper_bound_usd` the most that it was expected to cost.
     """
 
     kind: Literal["task", "classify", "judge"]
@@ -96,6 +100,7 @@ class OpenCall(msgspec.Struct, frozen=True):
     model: str
     began_at: str
     billing: Billing = "subscription"
+    upper_bound_usd: float = 0.0
 
 
 class NewTask(msgspec.Struct, frozen=True):
@@ -106,13 +111,15 @@ class NewTask(msgspec.Struct, frozen=True):
     force_tier: str | None = None
     priority: Priority = Priority.NORMAL
     project: str = ""
+    webhook_url: str = ""
 
 
 class Task(msgspec.Struct, frozen=True, omit_defaults=True):
     """A task as the queue knows it. The first four fields are the classic ones of `queue.jsonl`.
 
     `attempt` numbers its leases and the model calls within them (1 = first); one that made no call leaves a gap. `lease` is the attempt its current run began with and fences
-    the runs: only the one that holds it may change the task. `failures` counts used-up tries; waiting for a limit is none. Times: `created_at`, `finished_at` RFC 3339
+    the runs: only the one that holds it may change the task. `failures` counts used-up tries; waiting for a limit is none.
+    `finish` numbers the ends of tasks, growing over all of a queue (see `finishes.py`); `webhook_url` is who is told of it. Times: `created_at`, `finished_at` RFC 3339
     UTC; `not_before` epoch seconds.
     """
 
@@ -136,3 +143,5 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True):
     answer: Answer | None = None
     failure: Failure | None = None
     finished_at: str | None = None
+    finish: int = 0
+    webhook_url: str = ""

@@ -16,7 +16,7 @@ from symbiont.domain.tier import TierTable
 from symbiont.http.encode import plain
 from symbiont.http.examples import EXAMPLES
 from symbiont.http.parse import TaskBody
-from symbiont.http.routes import Param, Route
+from symbiont.http.route import Param, Route
 from symbiont.service import views
 
 API_VERSION = "1.0.0"
@@ -125,6 +125,7 @@ def _as_on_the_wire(schemas: Node, tiers: TierTable) -> None:
     answer = schemas[views.TaskAnswer.__name__]
     answer["properties"]["billing"] = {"const": "rehearsal", "description": "Only there when no real model answered."}
     answer["required"].remove("billing")
+    answer["properties"]["is_cost_unknown"] = {"const": True, "description": "Only there when nobody knows the cost."}
     status = schemas[views.Status.__name__]
     usage = status["properties"].pop("tier_usage")["additionalProperties"]
     status["required"].remove("tier_usage")

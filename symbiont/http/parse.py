@@ -7,6 +7,7 @@ A field given as `null` counts as absent.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -14,6 +15,8 @@ from symbiont.domain.errors import SymbiontError, no_such_task
 from symbiont.domain.intake import Intake
 from symbiont.domain.task import NewTask, Priority, Source, Status
 from symbiont.domain.wording import did_you_mean, listed, quoted
+
+Word = TypeVar("Word", bound=str)
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 10_000
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
@@ -28,6 +31,7 @@ class TaskBody(msgspec.Struct, frozen=True):
     force_tier: str | None = None
     priority: Priority | None = None
     project: str | None = None
+    webhook_url: str | None = None
 
 
 def new_task(intake: Intake, fields: Mapping[str, object], source: Source) -> NewTask:
@@ -41,6 +45,7 @@ def new_task(intake: Intake, fields: Mapping[str, object], source: Source) -> Ne
         force_tier=_optional("force_tier", fields),
         priority=_priority(fields),
         project=_optional("project", fields) or "",
+        webhook_url=_optional("webhook_url", fields) or "",
     )
     return intake.admit(new)
 
@@ -95,6 +100,17 @@ def wait_s(params: Mapping[str, str], longest_s: float) -> float:
     if _SECONDS.fullmatch(text) is None:
         raise SymbiontError("BAD_VALUE", f"expected wait_s to be seconds such as 2.5, got: {quoted(text)}")
     return min(float(text), longest_s)
+
+
+def one_of(params: Mapping[str, str], name: str, words: Sequence[Word]) -> Word | None:
+    """A parameter that is one of these words, or None when absent."""
+    text = params.get(name)
+    for word in words:
+        if word == text:
+            return word
+    if text is not None:
+        raise _not_among(name, text, words)
+    return None
 
 
 def flag(params: Mapping[str, str], name: str) -> bool:

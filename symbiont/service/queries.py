@@ -1,22 +1,21 @@
 """Questions to a running Symbiont. Nothing here changes anything."""
 
 import asyncio
+from collections.abc import Callable
 from typing import TypeVar
-
-import msgspec
 
 from supervisors import Request, Runtime
 from symbiont.actors import names
 from symbiont.actors.dispatcher import ReadLimits
 from symbiont.actors.heartbeat import LastBeat
-from symbiont.actors.ledger import ReadEntries, ReadTotals
+from symbiont.actors.ledger import ReadTotals
 from symbiont.actors.queue import CountTasks, Get, ListTasks
 from symbiont.domain.errors import SymbiontError
-from symbiont.domain.ledger import Tally, encode
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.routing import STOPPAGES
 from symbiont.domain.task import Status
 from symbiont.domain.tier import TierTable
+from symbiont.domain.totals import NOTHING, Table
 from symbiont.ports import Clock
 from symbiont.service import shapes, views
 from symbiont.service.asking import ask, checked
@@ -29,20 +28,29 @@ R = TypeVar("R")
 
 
 class Queries:
-    """`workers`: the names of those who run tasks; `version`: ours."""
+    """`workers`: the names of those who run tasks; `version`: ours; `problems` tells what is damaged, at once."""
 
     def __init__(
-        self, runtime: Runtime, *, tiers: TierTable, clock: Clock, workers: tuple[str, ...], version: str
+        self,
+        runtime: Runtime,
+        *,
+        tiers: TierTable,
+        clock: Clock,
+        workers: tuple[str, ...],
+        version: str,
+        problems: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         self._runtime = runtime
         self._tiers = tiers
         self._clock = clock
         self.workers = workers
         self._version = version
+        self._problems = problems
         self._started_s = clock.monotonic()
 
     def health(self) -> views.Health:
-        return views.Health(runtime=RUNTIME, status="ok")
+        problems = self._problems()
+        return views.Health(runtime=RUNTIME, status="damaged" if problems else "ok", problems=problems)
 
     async def task(self, task_id: str) -> views.TaskView:
         found = checked(await ask(self._runtime, names.QUEUE, Get(task_id)))
@@ -56,13 +64,6 @@ class Queries:
         tasks = tuple(shapes.task_line(task) for task in found)
         return views.TaskList(tasks, len(tasks), page.total)
 
-    async def ledger(self, limit: int) -> views.LedgerPage:
-        entries = await ask(self._runtime, names.LEDGER, ReadEntries(limit))
-        return views.LedgerPage(tuple(msgspec.Raw(encode(entry)) for entry in entries), len(entries))
-
-    async def ledger_stats(self) -> views.LedgerStats:
-        return shapes.ledger_stats(await ask(self._runtime, names.LEDGER, ReadTotals()))
-
     async def status(self) -> views.Status:
         runtime = self._runtime
         totals, counts, limits, last = await asyncio.gather(
@@ -75,7 +76,7 @@ class Queries:
         closed = [limit for limit in limits or () if limit.opens_at > now]
         is_stuck = limits is None or any(limit.limit in STOPPAGES for limit in closed)
         return views.Status(
-            status="degraded" if is_stuck else "healthy" if last is None else last.status,
+            status="degraded" if is_stuck or self._problems() else "healthy" if last is None else last.status,
             runtime=RUNTIME,
             api_uptime_seconds=int(self._clock.monotonic() - self._started_s),
             rate_limited=any(limit.limit not in STOPPAGES for limit in closed),
@@ -84,12 +85,13 @@ class Queries:
             total_calls=totals.total.calls,
             total_cost_estimated_usd=totals.total.cost_usd,
             by_model={name: shapes.model_total(tally) for name, tally in sorted(totals.by_model.items())},
-            tier_usage=self._tier_usage(totals.by_date_and_tier, rfc3339(now)[:10]),
+            tier_usage=self._tier_usage(totals.by_date_and_tier.get(rfc3339(now)[:10], {})),
             version=self._version,
             processing=counts.processing,
             limits=tuple(shapes.limit_view(limit, self._tiers.names) for limit in closed),
             workers=self.workers,
             rehearsal=shapes.model_total(totals.rehearsal),
+            problems=self._problems(),
         )
 
     async def _if_there(self, name: str, request: Request[R]) -> R | None:
@@ -99,6 +101,6 @@ class Queries:
         except SymbiontError:
             return None
 
-    def _tier_usage(self, by_date_and_tier: dict[tuple[str, str], Tally], today: str) -> dict[str, views.TierUsage]:
-        found = {name: by_date_and_tier.get((today, name), Tally()) for name in self._tiers.names}
+    def _tier_usage(self, today: Table) -> dict[str, views.TierUsage]:
+        found = {name: today.get(name, NOTHING) for name in self._tiers.names}
         return {name: views.TierUsage(tally.calls, tally.tokens) for name, tally in found.items()}

@@ -1,18 +1,22 @@
 """The service of a running tree: `api.Service`, made of queries, commands and the dry run."""
 
+from collections.abc import Callable
+
 from supervisors import Runtime
 from symbiont.config.schema import Config
 from symbiont.domain.price import PriceTable
 from symbiont.domain.task import NewTask
 from symbiont.domain.tier import TierTable
-from symbiont.ports import Clock
+from symbiont.ports import Clock, LedgerReader
 from symbiont.service import views
 from symbiont.service.commands import Commands
 from symbiont.service.dry_run import dry_run
+from symbiont.service.ledger_queries import LedgerQueries
 from symbiont.service.queries import Queries
+from symbiont.service.webhooks import WebhookService
 
 
-class RunningService(Queries, Commands):
+class RunningService(Queries, LedgerQueries, Commands, WebhookService):
     """Everything HTTP and CLI may ask of this process."""
 
     def __init__(
@@ -23,11 +27,15 @@ class RunningService(Queries, Commands):
         tiers: TierTable,
         prices: PriceTable,
         clock: Clock,
+        reader: LedgerReader,
         workers: tuple[str, ...],
         version: str,
+        problems: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
-        Queries.__init__(self, runtime, tiers=tiers, clock=clock, workers=workers, version=version)
+        Queries.__init__(self, runtime, tiers=tiers, clock=clock, workers=workers, version=version, problems=problems)
+        LedgerQueries.__init__(self, runtime, reader)
         Commands.__init__(self, runtime, tiers=tiers, clock=clock)
+        WebhookService.__init__(self, runtime, {one.name: one.url for one in config.webhooks.endpoints})
         self._config = config
         self._prices = prices
 

@@ -10,7 +10,10 @@ from symbiont.domain.task import Classification, Failure
 
 
 class TaskAnswer(msgspec.Struct, frozen=True):
-    """`POST /task`: the finished task. `model` is the tier that answered."""
+    """`POST /task`: the finished task. `model` is the tier that answered.
+
+    `estimated_cost_usd` is 0 where nobody knows what the call cost; then, and only then, `is_cost_unknown` is there.
+    """
 
     id: str
     task: str
@@ -22,6 +25,7 @@ class TaskAnswer(msgspec.Struct, frozen=True):
     estimated_cost_usd: float
     timestamp: str
     billing: str
+    is_cost_unknown: bool = False
 
 
 class Queued(msgspec.Struct, frozen=True):
@@ -69,13 +73,15 @@ class Status(msgspec.Struct, frozen=True):
     limits: tuple[Limit, ...]
     workers: tuple[str, ...]
     rehearsal: ModelTotal
+    problems: tuple[str, ...] = ()
 
 
-class Health(msgspec.Struct, frozen=True):
-    """`GET /health`."""
+class Health(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`GET /health`. `status` is `ok`, or `damaged` while a journal takes nothing; then `problems` says which, and what mends it."""
 
     runtime: str
     status: str
+    problems: tuple[str, ...] = ()
 
 
 class LedgerPage(msgspec.Struct, frozen=True):

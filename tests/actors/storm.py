@@ -24,8 +24,9 @@ from symbiont.actors.dispatcher import Wake
 from symbiont.actors.heartbeat import BeatNow
 from symbiont.actors.ledger import ReadTotals, Refused
 from symbiont.actors.queue import Cancel, CountTasks, Retry
-from symbiont.domain.ledger import Totals, decode, key_of
+from symbiont.domain.ledger import decode, key_of
 from symbiont.domain.task import FINAL
+from symbiont.domain.totals import Totals
 from symbiont.ports import SyncFailed
 from tests.actors.system import JOURNALS, System
 from tests.actors.weather import WeatherWorker
