@@ -13,17 +13,18 @@ from typing import Any
 
 import pytest
 
-from symbiont.adapters import file_ops, journal_file, journal_format, journal_recovery
+from symbiont.adapters import file_ops, journal_file, journal_format, journal_reading, journal_recovery, journal_scan
 from symbiont.adapters.file_ops import FileOps, write_all
 from symbiont.adapters.journal_errors import SyncFailed
 from symbiont.adapters.journal_file import JournalFile
 from symbiont.domain.errors import SymbiontError
-from tests.contract.journal_contract import Lines, chain_fault, without_chain
-from tests.crash.test_journal_survives_power_cuts import PATH, FullDisk, Witness, check, live, opened
+from tests.contract.journal_contract import Lines, chain_fault, without_seal
+from tests.crash.test_journal_survives_power_cuts import PATH, FullDisk, Witness, check, live, on_disk, opened
 from tests.doubles.simulated_disk import PowerCut, SimulatedDisk
 
 SEEDS = range(4)
 BITE = 50
+CALLS_OF_AN_OPENING = 30
 
 Disk = type[SimulatedDisk]
 Break = Callable[[pytest.MonkeyPatch], None]
@@ -56,12 +57,12 @@ def _calls(disk_type: Disk, *, chained: bool) -> int:
 
 def cuts_during_recovery(disk_type: Disk) -> None:
     calls = _calls(disk_type, chained=True)
-    for seed in range(60):
+    for seed in range(40):
         chance = random.Random(seed)
         disk, witness = disk_type(cut_at=chance.randint(1, calls)), Witness()
         with suppress(PowerCut):
             live(disk, witness, chained=True)
-        for cut in range(1, 12):
+        for cut in range(1, CALLS_OF_AN_OPENING):
             second = disk.survivor(random.Random(seed), cut_at=cut)
             with suppress(PowerCut):
                 opened(JournalFile(PATH, chained=True, files=second))
@@ -83,12 +84,12 @@ def a_sync_fails(disk_type: Disk) -> None:
         with suppress(SyncFailed):
             witness.append(file, [b'{"n":3}'])
         again = JournalFile(PATH, chained=True, files=disk)
-        _require(witness.accepts([without_chain(line) for line in opened(again)][: len(witness.acknowledged)]))
+        _require(witness.accepts([without_seal(line) for line in opened(again)][: len(witness.acknowledged)]))
         found = [b'{"n":4}']
         again.append(found)
         left = opened(JournalFile(PATH, chained=True, files=disk.survivor(random.Random(seed))))
         _require(chain_fault(left) == "")
-        known = [without_chain(line) for line in left]
+        known = [without_seal(line) for line in left]
         _require(all(each in known for each in witness.acknowledged + found))
 
 
@@ -105,7 +106,7 @@ def the_disk_is_full(disk_type: Disk) -> None:
         with suppress(OSError):
             file.append([b'{"n":5}'])
         found = opened(JournalFile(PATH, chained=True, files=disk.survivor(random.Random(seed))))
-        _require([without_chain(line) for line in found] == [b'{"n":1}', b'{"n":5}'])
+        _require([without_seal(line) for line in found] == [b'{"n":1}', b'{"n":5}'])
 
 
 def bits_flip(disk_type: Disk) -> None:
@@ -138,11 +139,28 @@ def _check_flipped(disk: SimulatedDisk, whole: bytes, *, is_settled: bool) -> No
     _require(any(path.suffix == ".torn" and before.endswith(disk.content(path)) for path in disk._names))
 
 
+def lines_vanish(disk_type: Disk) -> None:
+    """Whole lines that a checkpoint has seen are gone, at the end or from a later file: no chain shows that."""
+    disk = disk_type()
+    file = JournalFile(PATH, chained=True, files=disk)
+    opened(file)
+    for number in range(4):
+        file.append([b'{"n":%d}' % number])
+    file.checkpoint(b"\n".join(on_disk(disk)))
+    whole = disk.content(PATH)
+    lines = whole.splitlines(keepends=True)
+    for kept in range(len(lines)):
+        shorter = disk.survivor(None)
+        shorter._names[PATH].content = b"".join(lines[:kept])
+        _require(JournalFile(PATH, chained=True, files=shorter).open(Lines()).damage)
+
+
 TRIALS: tuple[Callable[[Disk], None], ...] = (
     powers_cut,
     a_sync_fails,
     the_disk_is_full,
     bits_flip,
+    lines_vanish,
     cuts_during_recovery,
 )
 
@@ -230,11 +248,15 @@ def acknowledges_before_the_sync(patch: pytest.MonkeyPatch) -> None:
 
 
 def takes_any_record_behind_damage_for_corruption(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(journal_format._Scanner, "_may_be_torn_with", lambda *_: False)
+    def judge(self: Any, line: bytes) -> None:
+        if journal_format.is_object(line):
+            self.fault = self._proven()
+
+    patch.setattr(journal_scan._Scanner, "_judge", judge)
 
 
 def takes_any_damage_for_a_torn_tail(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(journal_format._Scanner, "_may_be_torn_with", lambda *_: True)
+    patch.setattr(journal_scan._Scanner, "_judge", lambda *_: None)
 
 
 def has_no_batch_numbers(patch: pytest.MonkeyPatch) -> None:
@@ -252,12 +274,15 @@ def has_no_batch_numbers(patch: pytest.MonkeyPatch) -> None:
 
 
 def does_not_check_hashes(patch: pytest.MonkeyPatch) -> None:
-    def believed(self: Any, line: bytes) -> Any:
-        trailer = journal_format._trailer(line)
-        head = self._position.head if trailer is None else trailer[3]
-        return journal_format.Position(self._position.seq + 1, head)
+    def believed(lines: Any, head: bytes) -> tuple[int, bytes]:
+        for index, line in enumerate(lines):
+            trailer = journal_format.trailer_of(line)
+            if trailer is None or not journal_format.is_object(line):
+                return index, head
+            head = trailer.head
+        return len(lines), head
 
-    patch.setattr(journal_format._Scanner, "_behind", believed)
+    patch.setattr(journal_scan, "chained_run", believed)
 
 
 def goes_on_after_a_failed_sync(patch: pytest.MonkeyPatch) -> None:
@@ -275,7 +300,7 @@ def goes_on_after_a_failed_sync(patch: pytest.MonkeyPatch) -> None:
 def syncs_at_opening_instead_of_writing_once_more(patch: pytest.MonkeyPatch) -> None:
     def synced(files: FileOps, path: Path, found: Any) -> None:
         fd = files.append_to(path)
-        files.truncate(fd, found.valid_length)
+        files.truncate(fd, found.good.offset)
         files.sync(fd)
         files.close(fd)
 
@@ -328,8 +353,22 @@ def does_not_sync_the_name_of_a_replacement(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(JournalFile, "_sync_name", lambda _: None)
 
 
-def nothing(_patch: pytest.MonkeyPatch) -> None:
-    """The sound one."""
+def believes_a_checkpoint_unseen(patch: pytest.MonkeyPatch) -> None:
+    """Whatever the file holds by now."""
+    patch.setattr(journal_reading, "fits", lambda *_: True)
+
+
+def forgets_its_checkpoint(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(journal_reading, "read_checkpoint", lambda *_: None)
+
+
+def takes_a_name_before_the_old_one_is_safe(patch: pytest.MonkeyPatch) -> None:
+    """Rotation without a sync between its two renames."""
+
+    def take_name(self: JournalFile, beside: Path) -> None:
+        self._files.rename(beside, self._path)
+
+    patch.setattr(JournalFile, "_take_name", take_name)
 
 
 DISK_MUTANTS: tuple[Disk, ...] = (NoDataSync, NoDirectorySync)
@@ -349,6 +388,9 @@ MUTANTS: tuple[Break, ...] = (
     leaves_the_rest_of_a_refused_batch,
     throws_a_torn_tail_away,
     does_not_sync_the_name_of_a_replacement,
+    believes_a_checkpoint_unseen,
+    forgets_its_checkpoint,
+    takes_a_name_before_the_old_one_is_safe,
 )
 
 
@@ -357,7 +399,7 @@ def caught_by(disk_type: Disk) -> str:
     for trial in TRIALS:
         try:
             trial(disk_type)
-        except (AssertionError, Caught, SymbiontError, OSError, KeyError):
+        except (AssertionError, Caught, SymbiontError, OSError, LookupError):
             return trial.__name__
     return ""
 

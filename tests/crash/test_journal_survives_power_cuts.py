@@ -22,6 +22,7 @@ from tests.doubles.simulated_disk import PowerCut, SimulatedDisk
 
 PATH = Path("/data/journal.jsonl")
 OUTCOMES_PER_CUT = 12
+CALLS_OF_AN_OPENING = 30
 SMALL = Rotation(max_bytes=500, packs=False)
 
 
