@@ -10,7 +10,7 @@ Raises `FileNotFoundError` for a gap. Does not take a lock, and does not verify.
 import errno
 import gzip
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
@@ -78,7 +78,7 @@ def lines(path: Path) -> Iterator[bytes]:
 
 
 @contextmanager
-def open_segment(path: Path, number: int, files: FileOps | None = None) -> Iterator[OpenSegment | None]:
+def open_segment(path: Path, number: int, files: FileOps | None = None) -> Generator[OpenSegment | None]:
     """The file that is segment `number` of the journal `path` now; None if there is none."""
     part = _find(path, number, files or FileOps())
     if part is None:

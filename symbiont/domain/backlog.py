@@ -6,7 +6,7 @@ ones before queued ones (somebody is waiting for them), then in order of arrival
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from typing import Any, NamedTuple, cast
@@ -193,7 +193,7 @@ def load(records: Sequence[bytes]) -> list[Task]:
 
 
 @contextmanager
-def _at(index: int) -> Iterator[None]:
+def _at(index: int) -> Generator[None]:
     """Tells which line it was that could not be read."""
     try:
         yield
