@@ -31,6 +31,7 @@ from symbiont.actors.ledger import Ledger
 from symbiont.actors.life import Life, World
 from symbiont.actors.queue import Queue
 from symbiont.actors.tree import Makers, tree
+from symbiont.actors.webhooks import Webhooks
 from symbiont.adapters.claude_cli import ClaudeCli, find_claude, reap_orphans
 from symbiont.adapters.data_dir import DataDir
 from symbiont.adapters.journal import FileJournal
@@ -39,14 +40,18 @@ from symbiont.adapters.ledger_files import LedgerFiles
 from symbiont.adapters.rehearsal import Rehearsal
 from symbiont.adapters.stop_signals import on_stop_signals
 from symbiont.adapters.system import SystemClock, SystemRandomness
+from symbiont.adapters.webhook import Target, WebhookSender
 from symbiont.config import Loaded, check_whole, data_dir, price_table, tier_table
-from symbiont.config.policies import closure_policy, retry_policy
+from symbiont.config.policies import closure_policy, hooks, retry_policy
+from symbiont.config.schema import Webhooks as WebhookSettings
+from symbiont.config.webhook_keys import webhook_keys
 from symbiont.domain.advice import advice_without_server
 from symbiont.domain.errors import SymbiontError
-from symbiont.domain.intake import Intake
+from symbiont.domain.intake import Intake, TaskUrls
 from symbiont.domain.ledger import Entry
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.task import NewTask, Source
+from symbiont.domain.webhook import TASK_HOOK
 from symbiont.http.actor_gate import ActorGate
 from symbiont.http.app import build_app
 from symbiont.http.listen import allow_files, bind, url_of
@@ -158,6 +163,7 @@ class Journals:
     beats: FileJournal
     limits: FileJournal
     alerts: FileJournal
+    outbox: FileJournal
 
     def problems(self) -> tuple[str, ...]:
         """What of the ledger and the queue is damaged, and how to mend it."""
@@ -172,11 +178,13 @@ def journals_of(data: DataDir) -> Journals:
         FileJournal(data.heartbeat, chained=False),
         FileJournal(data.limits, chained=False),
         FileJournal(data.budgets, chained=False),
+        FileJournal(data.webhooks, chained=False),
     )
 
 
 def makers_of(world: World, journals: Journals, disk: Disk, is_available: WorkerCheck, only: Only) -> Makers:
     config, clock = world.config, world.clock
+    sender = WebhookSender(targets_of(config.webhooks), clock)
 
     def dispatcher() -> Dispatcher:
         return Dispatcher(
@@ -203,13 +211,43 @@ def makers_of(world: World, journals: Journals, disk: Disk, is_available: Worker
             min_free_bytes=config.heartbeat.min_free_bytes,
         )
 
+    def webhooks() -> Webhooks:
+        return Webhooks(
+            hooks=hooks(config),
+            journal=journals.outbox,
+            notifier=sender,
+            clock=clock,
+            randomness=SystemRandomness(),
+            max_in_flight=config.webhooks.max_in_flight,
+        )
+
     return Makers(
         ledger=lambda: Ledger(journals.ledger, clock=clock, budgets=config.budgets, notes=journals.alerts),
         queue=lambda: Queue(journals.queue, clock, config.dispatch.max_pending, retry_policy(config)),
         dispatcher=dispatcher,
         heartbeat=heartbeat,
+        webhooks=webhooks,
         http_server=lambda: HTTPServer(config.server.max_in_flight),
     )
+
+
+def targets_of(settings: WebhookSettings) -> dict[str, Target]:
+    """Where endpoints are and how to sign for them: for the sender alone."""
+    keys = webhook_keys(settings, os.environ)
+    targets = {
+        one.name: Target(one.url, keys[one.name], one.timeout_s, one.allow_http, one.allow_private)
+        for one in settings.endpoints
+    }
+    if settings.allow_task_urls:
+        allowed = settings.allow_task_http, settings.allow_task_private
+        targets[TASK_HOOK] = Target("", keys[TASK_HOOK], settings.task_timeout_s, *allowed)
+    return targets
+
+
+def task_urls(settings: WebhookSettings) -> TaskUrls:
+    if not settings.allow_task_urls:
+        return "none"
+    return "http" if settings.allow_task_http else "https"
 
 
 # Running
@@ -259,7 +297,14 @@ async def _tree(loaded: Loaded, data: DataDir, sockets: list[socket.socket], onl
     try:
         if sockets:
             gate = ActorGate(runtime)
-            app = build_app(service, gate, config.server, world.tiers, config.dispatch.max_task_chars)
+            app = build_app(
+                service,
+                gate,
+                config.server,
+                world.tiers,
+                config.dispatch.max_task_chars,
+                task_urls=task_urls(config.webhooks),
+            )
             connections = CONNECTIONS_PER_REQUEST * config.server.max_in_flight
             allow_files(connections + SPARE_FILES)
             runner = await listen(app, sockets, max_connections=connections)
@@ -274,7 +319,7 @@ async def _spawn_root(world: World, makers: Makers) -> Process:
     slots = sum(worker.slots for worker in world.workers.values())
     supervisor = tree(
         makers,
-        max_tasks=config.server.max_in_flight + slots + SPARE_TASKS,
+        max_tasks=config.server.max_in_flight + slots + config.webhooks.max_in_flight + SPARE_TASKS,
         max_restarts=config.supervision.max_restarts,
         within_s=config.supervision.within_s,
     )
@@ -418,4 +463,5 @@ def dry_run_local(loaded: Loaded, new: NewTask) -> views.DryRun:
 
 
 def _admitted(loaded: Loaded, new: NewTask) -> NewTask:
-    return Intake(tier_table(loaded.config), loaded.config.dispatch.max_task_chars).admit(new)
+    config = loaded.config
+    return Intake(tier_table(config), config.dispatch.max_task_chars, task_urls(config.webhooks)).admit(new)

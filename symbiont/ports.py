@@ -13,6 +13,7 @@ import msgspec
 from symbiont.domain.ledger import Entry
 from symbiont.domain.ledger_query import LedgerFilter
 from symbiont.domain.outcome import Outcome
+from symbiont.domain.redelivery import Told
 from symbiont.domain.task import Billing
 from symbiont.domain.totals import Totals
 from symbiont.domain.usage import ModelUsage
@@ -215,3 +216,21 @@ class LedgerReader(Protocol):
     async def missing(self, entries: Sequence[Entry]) -> Sequence[Entry]:
         """Those of the entries that the ledger does not have, each once."""
         ...
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """A message for an endpoint of the configuration, or for an address that a task brought (`url`)."""
+
+    endpoint: str
+    message_id: str
+    body: bytes
+    url: str = ""
+
+
+class Notifier(Protocol):
+    """Tells endpoints what has happened; knows where they are and how to sign for them.
+
+    `tell` tries once, within the time the endpoint is given. It returns for every way that can end, and raises only for bugs.
+    """
+
+    async def tell(self, notice: Notice) -> Told: ...

@@ -15,11 +15,11 @@ import msgspec
 import structlog
 
 from supervisors import Process
-from symbiont.actors.ledger_messages import BudgetAlerted
 from symbiont.domain.budget import Alert, Budget, BudgetBook, CallKey, Claim, Granted, OverBudget, Use
 from symbiont.domain.ledger import Entry
 from symbiont.domain.price import usd
 from symbiont.domain.totals import Totals
+from symbiont.domain.webhook import LimitReached
 from symbiont.ports import Clock, Journal, Receipt
 
 REMEMBERED_ALERTS: Final = 10_000
@@ -99,11 +99,15 @@ class Budgeting:
 
     # Alerts
 
-    def alerts(self, totals: Totals, after: Entry | None = None) -> list[BudgetAlerted]:
+    def standing(self, totals: Totals) -> list[Alert]:
+        """All that there is to say about the present periods, said before or not."""
+        return self._book.alerts(totals, self._clock.wall())
+
+    def alerts(self, totals: Totals, after: Entry | None = None) -> list[Alert]:
         """What has not been said yet, about the budgets of one call or, without one, about all; from now on it counts as said."""
         now = self._clock.wall()
         if after is None:
-            found = self._book.alerts(totals, now)
+            found = self.standing(totals)
         elif after.billing == "rehearsal":
             return []
         else:
@@ -112,9 +116,9 @@ class Budgeting:
         for alert in news:
             self._remember(alert.id)
             _tell(alert)
-        return [_message(alert) for alert in news]
+        return news
 
-    def note(self, alert: BudgetAlerted, timestamp: str) -> "asyncio.Future[Receipt]":
+    def note(self, alert: Alert, timestamp: str) -> "asyncio.Future[Receipt]":
         return self._notes.append(msgspec.json.encode(_Noted(alert.id, timestamp)))
 
     def _remember(self, alert_id: str) -> None:
@@ -138,19 +142,20 @@ def _tell(alert: Alert) -> None:
     )
 
 
-def _message(alert: Alert) -> BudgetAlerted:
-    use = alert.use
-    return BudgetAlerted(
-        id=alert.id,
-        budget=use.budget.name,
-        subject=use.subject,
+def limit_of(alert: Alert, at: str) -> LimitReached:
+    """What others are told of it: the nearer of the two limits of the budget."""
+    use, budget = alert.use, alert.use.budget
+    of_calls = budget.limit_usd is None or (budget.limit_calls is not None and use.is_nearer_in_calls)
+    return LimitReached(
+        level="reached" if alert.share >= 1.0 else "warning",
+        limit=budget.name,
         period=use.period,
-        share=alert.share,
-        used_usd=usd(use.used.charged_nanos),
-        used_calls=use.used.calls,
-        limit_usd=use.budget.limit_usd,
-        limit_calls=use.budget.limit_calls,
-        resets_at=use.resets_at,
+        used=use.used.calls if of_calls else usd(use.used.charged_nanos),
+        allowed=(budget.limit_calls if of_calls else budget.limit_usd) or 0.0,
+        unit="calls" if of_calls else "usd",
+        at=at,
+        project=use.subject if budget.scope == "project" else "",
+        tier=use.subject if budget.scope == "tier" else "",
     )
 
 

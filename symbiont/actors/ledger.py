@@ -16,11 +16,10 @@ import structlog
 from supervisors import NO_REPLY, Actor, Custom, Down, From, Process, Stop
 from supervisors.exits import ExitReason
 from symbiont.actors import names
-from symbiont.actors.budgeting import Budgeting
+from symbiont.actors.budgeting import Budgeting, limit_of
 from symbiont.actors.ledger_book import CHECKPOINT_AT_END_LINES, CHECKPOINT_LINES, Book
 from symbiont.actors.ledger_messages import (
     Append,
-    BudgetAlerted,
     BudgetFreed,
     Import,
     Imported,
@@ -33,7 +32,8 @@ from symbiont.actors.ledger_messages import (
     Reserve,
     refusal,
 )
-from symbiont.domain.budget import Budget, Claim, Granted
+from symbiont.actors.webhook_messages import LimitNotice
+from symbiont.domain.budget import Alert, Budget, Claim, Granted
 from symbiont.domain.ledger import Entry, encode, key_of
 from symbiont.domain.ledger_fold import Key, LedgerFold
 from symbiont.domain.moment import rfc3339
@@ -41,7 +41,6 @@ from symbiont.ports import Clock, Damage, Journal, Receipt, SyncFailed
 
 __all__ = [
     "Append",
-    "BudgetAlerted",
     "BudgetFreed",
     "Import",
     "Imported",
@@ -151,6 +150,7 @@ class Ledger(Actor):
             case _ImportWritten():
                 return self._import_written(message)
             case _LookAtBudgets():
+                self._give_notice(self._budgeting.standing(self._book.totals))
                 self._alert(self._budgeting.alerts(self._book.totals))
                 return None
             case _AlertNoted(error):
@@ -251,14 +251,20 @@ class Ledger(Actor):
         for reason in self._budgeting.worth_another_look():
             self.named(names.QUEUE).cast(BudgetFreed(reason))
 
-    def _alert(self, alerts: Sequence[BudgetAlerted]) -> None:
+    def _alert(self, alerts: Sequence[Alert]) -> None:
         def wrap(done: "asyncio.Future[Receipt]") -> _AlertNoted:
             error = done.exception()
             return _AlertNoted(error if isinstance(error, Exception) else None)
 
+        self._give_notice(alerts)
         for alert in alerts:
-            self.named(names.WEBHOOKS).cast(alert)
             self.pipe(self._budgeting.note(alert, rfc3339(self._clock.wall())), wrap)
+
+    def _give_notice(self, alerts: Sequence[Alert]) -> None:
+        """To the webhooks, which tell each once however often they hear of it: so a start makes good what a crash took along."""
+        at = rfc3339(self._clock.wall())
+        for alert in alerts:
+            self.named(names.WEBHOOKS).cast(LimitNotice(limit_of(alert, at)))
 
 
 def _outcome(event: str, error: Exception | None) -> Stop | None:

@@ -77,22 +77,3 @@ class BudgetFreed(msgspec.Struct, frozen=True):
 
 class ReadBudgets(msgspec.Struct, Request[tuple[Use, ...]], frozen=True):
     """Where every budget stands now."""
-
-
-class BudgetAlerted(msgspec.Struct, frozen=True):
-    """A cast to whoever passes on what people should know: a share of a budget has been used.
-
-    Said once per budget, subject, period and share; after a crash at the wrong moment twice, with the same `id`. `share` is
-    0.8 or whatever the budget says, then 1.0; `resets_at` epoch seconds.
-    """
-
-    id: str
-    budget: str
-    subject: str
-    period: str
-    share: float
-    used_usd: float
-    used_calls: int
-    limit_usd: float | None
-    limit_calls: int | None
-    resets_at: float

@@ -36,8 +36,10 @@ from symbiont.actors.run_steps import (
     reclaimed,
     runs_in,
 )
+from symbiont.actors.webhook_messages import FinishedAfter, TaskFinished
 from symbiont.domain.backlog import Backlog, Loaded, change_of, record_of
 from symbiont.domain.budget import BUDGET_WAIT
+from symbiont.domain.finishes import Finishes
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.retry import RetryPolicy
 from symbiont.domain.task import (
@@ -171,6 +173,7 @@ class Queue(Actor):
         self._max_pending = max_pending
         self._policy = policy
         self._backlog = Backlog()
+        self._finishes = Finishes()
         self._waiters: dict[str, list[From]] = defaultdict(list)
         self._leased_at: dict[str, float] = {}
         self._changing: dict[str, list[tuple[From | None, _Step]]] = {}
@@ -180,6 +183,8 @@ class Queue(Actor):
 
     async def init(self) -> None:
         opened = await self._journal.open(Loaded(self._backlog))
+        for task in self._backlog:
+            self._finishes.load(task)
         self._damage = opened.damage or await self.named(names.LEDGER).call(ReadDamage(), timeout_s=None)
         if self._damage is not None:
             return  # what is there can be seen; nothing changes until it is mended
@@ -250,6 +255,9 @@ class Queue(Actor):
             case CountTasks():
                 counts = self._backlog.counts
                 return Counts(**{status.value: counts[status] for status in Status})
+            case FinishedAfter(seen, limit):
+                settled = (task for task in self._backlog if task.id not in self._changing)
+                return self._finishes.after(seen, limit, settled)
             case _:
                 return super().handle_call(request, from_)
 
@@ -293,6 +301,7 @@ class Queue(Actor):
             force_tier=new.force_tier,
             priority=new.priority,
             project=new.project,
+            webhook_url=new.webhook_url,
         )
         position = self._backlog.counts[Status.PENDING] + 1
         self._write(None, task, from_, Submitted(task, position))
@@ -397,6 +406,8 @@ class Queue(Actor):
 
     def _write(self, old: Task | None, new: Task, from_: From | None = None, answer: object = None) -> None:
         """The change counts at once for everybody who asks; it is answered and acted on when it is on disk."""
+        ended = self._finishes.numbered(old, new, self._clock.wall())
+        answer, new = ended if answer is new else answer, ended
         self._backlog.put(new)
         self._changing[new.id] = []
         line = record_of(new) if old is None else change_of(old, new)
@@ -453,6 +464,9 @@ class Queue(Actor):
             self.named(names.DISPATCHER).cast(StopRun(task.id))
         elif task.status in FINAL:
             self._leased_at.pop(task.id, None)
+            self._finishes.durable(task)
+            if self._finishes.is_followed:
+                self.named(names.WEBHOOKS).cast(TaskFinished())
             for from_ in self._waiters.pop(task.id, ()):
                 from_.reply(task)
 

@@ -51,7 +51,7 @@ class LedgerFiles:
         """The last `limit` lines that match, newest last. Raises `OSError`, `SymbiontError("DATA_CORRUPT")`."""
         found: deque[Entry] = deque()
         for segment in reversed(segments(self._path)):
-            if len(found) == limit:
+            if len(found) >= limit:
                 break
             with open_segment(self._path, segment.number) as part:
                 if part is not None:

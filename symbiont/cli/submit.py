@@ -124,6 +124,6 @@ def _estimated_here(options: Options, new: NewTask) -> bytes:
 
 
 def _fields(new: NewTask) -> dict[str, Any]:
-    given = {"force_tier": new.force_tier, "project": new.project or None}
+    given = {"force_tier": new.force_tier, "project": new.project or None, "webhook_url": new.webhook_url or None}
     priority = {} if new.priority == Priority.NORMAL else {"priority": str(new.priority)}
     return {"task": new.task, **{key: value for key, value in given.items() if value is not None}, **priority}

@@ -36,6 +36,7 @@ def submit_task(
     tier: str | None = None,
     priority: Priority = Priority.NORMAL,
     project: str = "",
+    webhook_url: str = "",
     detach: Annotated[bool, Parameter(negative="--wait", show_default=False)] = False,
     timeout: Timeout = None,
     dry_run: Annotated[bool, FLAG] = False,
@@ -52,6 +53,7 @@ def submit_task(
         tier: Use this tier (haiku, sonnet, opus) instead of having the task classified.
         priority: How urgent the task is among those that wait.
         project: Name to book the cost under.
+        webhook_url: Address that is told of its end, where the configuration allows it.
         detach: Put the task into the queue and print its id; `--wait`, the default, prints the answer.
         dry_run: Tell which tier would run it and about what it would cost; run nothing.
         local: Run it in this process, without a server.
@@ -70,7 +72,8 @@ def submit_task(
             "BAD_VALUE", "expected --local without --url, got: both", hint="symbiont task submit --help"
         )
     source: Source = "queued" if detach else "direct"
-    new = NewTask(prompt.read(text, file), source, force_tier=tier, priority=priority, project=project)
+    text = prompt.read(text, file)
+    new = NewTask(text, source, force_tier=tier, priority=priority, project=project, webhook_url=webhook_url)
     with submit.flags_named():
         if dry_run:
             submit.estimate(options, new, in_process=local)

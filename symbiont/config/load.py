@@ -16,9 +16,10 @@ import platformdirs
 
 from symbiont.config import rows
 from symbiont.config.builtin import read_toml, tier_table
+from symbiont.config.endpoints import read_endpoints
 from symbiont.config.keys import CLASSIC_VARIABLES, PREFIX, catalogue, closest, invalid, sections, unknown
 from symbiont.config.rows import is_table
-from symbiont.config.schema import Config
+from symbiont.config.schema import Config, Endpoint
 from symbiont.domain.budget import Budget
 from symbiont.domain.loopback import is_loopback
 from symbiont.domain.tier import Tier
@@ -26,7 +27,7 @@ from symbiont.domain.tier import Tier
 FILE_VARIABLE = "SYMBIONT_CONFIG"
 FILE_NAME = "symbiont.toml"
 COMMAND_LINE = "command line"
-_PATH_KEYS = ("data_dir", "prices_file")
+_PATH_KEYS = ("data_dir", "prices_file", "webhooks.task_secret_file")
 
 _Table = dict[str, object]
 
@@ -48,6 +49,7 @@ class _Tables(msgspec.Struct, frozen=True):
 
     tiers: tuple[Tier, ...] = ()
     budgets: tuple[Budget, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
 
 
 class _Setting(msgspec.Struct, frozen=True):
@@ -72,7 +74,7 @@ def load(
     written, tables = ([], _Tables()) if file is None else _from_file(file)
     layers = [*written, *_from_environment(environment), *_from_flags(flags or {})]
     provenance = dict.fromkeys(catalogue(), "default") | {setting.key: setting.provenance for setting in layers}
-    for name in _Tables.__struct_fields__:
+    for name in ("tiers", "budgets"):
         provenance[name] = f"file {file}" if getattr(tables, name) else "default"
     config = _config({setting.key: setting.value for setting in layers}, tables)
     _check_host(config, provenance)
@@ -92,7 +94,12 @@ def _file(path: Path | None, env: Mapping[str, str]) -> Path | None:
 
 def _from_file(file: Path) -> tuple[list[_Setting], _Tables]:
     document, source = read_toml(file), str(file)
-    tables = _Tables(rows.tiers(document.pop("tiers", []), source), rows.budgets(document.pop("budgets", []), source))
+    webhooks = document.get("webhooks")
+    tables = _Tables(
+        rows.tiers(document.pop("tiers", []), source),
+        rows.budgets(document.pop("budgets", []), source),
+        read_endpoints(webhooks.pop("endpoints", []) if is_table(webhooks) else [], file),
+    )
     return [_file_setting(name, value, file) for name, value in _flat(document, source)], tables
 
 
@@ -104,7 +111,7 @@ def _flat(document: _Table, source: str) -> Iterator[tuple[str, object]]:
             for key, inner in value.items():
                 yield f"{name}.{key}", inner
         elif is_table(value) and name not in catalogue():
-            raise unknown(source, "section", name, value, [*sections(), *_Tables.__struct_fields__])
+            raise unknown(source, "section", name, value, [*sections(), "tiers", "budgets"])
         else:
             yield name, value
 
@@ -143,9 +150,9 @@ def _from_flags(flags: Mapping[str, object]) -> Iterator[_Setting]:
         yield _Setting(name, key.read(value, COMMAND_LINE, strict=not isinstance(value, str)), COMMAND_LINE)
 
 
-def _config(values: Mapping[str, object], tables: _Tables) -> Config:
-    tree: dict[str, object] = msgspec.structs.asdict(tables)
-    for name, value in values.items():
+def _config(values: dict[str, object], tables: _Tables) -> Config:
+    tree: dict[str, object] = {"tiers": tables.tiers, "budgets": tables.budgets}
+    for name, value in (values | {"webhooks.endpoints": tables.endpoints}).items():
         section, _, key = name.rpartition(".")
         holder = cast("_Table", tree.setdefault(section, {})) if section else tree
         holder[key] = value

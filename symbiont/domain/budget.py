@@ -99,10 +99,21 @@ class Use(msgspec.Struct, frozen=True):
     @property
     def share(self) -> float:
         """How much of the nearer limit is used, 1.0 = all; what is only reserved does not count."""
-        budget = self.budget
-        of_usd = 0.0 if budget.limit_usd is None else _share(self.used.charged_nanos, nanos(budget.limit_usd))
-        of_calls = 0.0 if budget.limit_calls is None else _share(self.used.calls, budget.limit_calls)
-        return max(of_usd, of_calls)
+        return max(self._share_of_usd, self._share_of_calls)
+
+    @property
+    def is_nearer_in_calls(self) -> bool:
+        return self._share_of_calls > self._share_of_usd
+
+    @property
+    def _share_of_usd(self) -> float:
+        limit_usd = self.budget.limit_usd
+        return 0.0 if limit_usd is None else _share(self.used.charged_nanos, nanos(limit_usd))
+
+    @property
+    def _share_of_calls(self) -> float:
+        limit_calls = self.budget.limit_calls
+        return 0.0 if limit_calls is None else _share(self.used.calls, limit_calls)
 
     @property
     def is_closed(self) -> bool:

@@ -111,13 +111,15 @@ class NewTask(msgspec.Struct, frozen=True):
     force_tier: str | None = None
     priority: Priority = Priority.NORMAL
     project: str = ""
+    webhook_url: str = ""
 
 
 class Task(msgspec.Struct, frozen=True, omit_defaults=True):
     """A task as the queue knows it. The first four fields are the classic ones of `queue.jsonl`.
 
     `attempt` numbers its leases and the model calls within them (1 = first); one that made no call leaves a gap. `lease` is the attempt its current run began with and fences
-    the runs: only the one that holds it may change the task. `failures` counts used-up tries; waiting for a limit is none. Times: `created_at`, `finished_at` RFC 3339
+    the runs: only the one that holds it may change the task. `failures` counts used-up tries; waiting for a limit is none.
+    `finish` numbers the ends of tasks, growing over all of a queue (see `finishes.py`); `webhook_url` is who is told of it. Times: `created_at`, `finished_at` RFC 3339
     UTC; `not_before` epoch seconds.
     """
 
@@ -141,3 +143,5 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True):
     answer: Answer | None = None
     failure: Failure | None = None
     finished_at: str | None = None
+    finish: int = 0
+    webhook_url: str = ""

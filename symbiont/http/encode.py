@@ -11,7 +11,7 @@ from aiohttp import web
 
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.wording import encodable
-from symbiont.service import ledger_views, views
+from symbiont.service import ledger_views, views, webhook_views
 
 View = (
     views.TaskAnswer
@@ -29,6 +29,11 @@ View = (
     | ledger_views.LedgerTable
     | ledger_views.LedgerImported
     | ledger_views.BudgetList
+    | webhook_views.WebhookList
+    | webhook_views.WebhookView
+    | webhook_views.WebhookTested
+    | webhook_views.DeliveryList
+    | webhook_views.DeliveryView
     | msgspec.Raw
 )
 
@@ -78,7 +83,16 @@ def plain(view: View) -> object:
             return view
         case views.DryRun() | views.Beat() | views.Woken() | msgspec.Raw():
             return view
-        case ledger_views.LedgerTable() | ledger_views.LedgerImported() | ledger_views.BudgetList():
+        case (
+            ledger_views.LedgerTable()
+            | ledger_views.LedgerImported()
+            | ledger_views.BudgetList()
+            | webhook_views.WebhookList()
+            | webhook_views.WebhookView()
+            | webhook_views.WebhookTested()
+            | webhook_views.DeliveryList()
+            | webhook_views.DeliveryView()
+        ):
             return view
         case _:
             assert_never(view)

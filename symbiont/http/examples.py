@@ -4,7 +4,7 @@ import msgspec
 
 from symbiont.domain.task import Classification
 from symbiont.http.encode import View
-from symbiont.service import ledger_views, views
+from symbiont.service import ledger_views, views, webhook_views
 
 _AT = "2026-03-19T14:33:12Z"
 _TASK = "Classify this customer feedback: it arrived late, but it works."
@@ -83,6 +83,36 @@ _BUDGET = ledger_views.BudgetUse(
     limit_calls=None,
     resets_at="2026-03-20T00:00:00Z",
 )
+_WEBHOOK = webhook_views.WebhookView(
+    name="ops",
+    url="https://example.com/…",
+    status="enabled",
+    events=("task.failed", "limit.reached"),
+    projects=(),
+    pending=1,
+    delivered=412,
+    failed=2,
+    failing_since=_AT,
+    disabled_at=None,
+    disabled_reason="",
+    last_at=_AT,
+    last_status=503,
+    last_error="",
+)
+_DELIVERY = webhook_views.DeliveryView(
+    id="task_queued-1711123500_failed_1711123512000000_ops",
+    webhook="ops",
+    webhook_id="task_queued-1711123500_failed_1711123512000000",
+    event="task.failed",
+    task_id="queued-1711123500",
+    status="pending",
+    attempts=1,
+    created_at=_AT,
+    next_at=_AT,
+    last_at=_AT,
+    last_status=503,
+    last_error="",
+)
 
 EXAMPLES: dict[type, View] = {
     views.TaskAnswer: _ANSWER,
@@ -121,4 +151,9 @@ EXAMPLES: dict[type, View] = {
     ),
     ledger_views.LedgerImported: ledger_views.LedgerImported(imported=847, duplicates=3, dry_run=False),
     ledger_views.BudgetList: ledger_views.BudgetList((_BUDGET,)),
+    webhook_views.WebhookView: _WEBHOOK,
+    webhook_views.WebhookList: webhook_views.WebhookList((_WEBHOOK,), count=1),
+    webhook_views.WebhookTested: webhook_views.WebhookTested("ops", "test_1711123512000000", True, 204, "", 0.08),
+    webhook_views.DeliveryView: _DELIVERY,
+    webhook_views.DeliveryList: webhook_views.DeliveryList((_DELIVERY,), count=1, total=1),
 }

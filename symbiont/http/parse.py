@@ -31,6 +31,7 @@ class TaskBody(msgspec.Struct, frozen=True):
     force_tier: str | None = None
     priority: Priority | None = None
     project: str | None = None
+    webhook_url: str | None = None
 
 
 def new_task(intake: Intake, fields: Mapping[str, object], source: Source) -> NewTask:
@@ -44,6 +45,7 @@ def new_task(intake: Intake, fields: Mapping[str, object], source: Source) -> Ne
         force_tier=_optional("force_tier", fields),
         priority=_priority(fields),
         project=_optional("project", fields) or "",
+        webhook_url=_optional("webhook_url", fields) or "",
     )
     return intake.admit(new)
 

@@ -9,8 +9,9 @@ from typing import Protocol
 
 from symbiont.domain.ledger import Entry
 from symbiont.domain.ledger_query import Dimension, LedgerFilter
+from symbiont.domain.outbox import State
 from symbiont.domain.task import NewTask
-from symbiont.service import ledger_views, views
+from symbiont.service import ledger_views, views, webhook_views
 
 
 class Service(Protocol):
@@ -49,6 +50,22 @@ class Service(Protocol):
         ...
 
     async def budgets(self) -> ledger_views.BudgetList: ...
+
+    async def webhooks(self) -> webhook_views.WebhookList: ...
+
+    async def deliveries(
+        self, limit: int, *, webhook: str | None, state: State | None, task_id: str | None
+    ) -> webhook_views.DeliveryList: ...
+
+    async def enable_webhook(self, name: str) -> webhook_views.WebhookView:
+        """What waited for it is sent, and what it has missed is looked up."""
+        ...
+
+    async def test_webhook(self, name: str) -> webhook_views.WebhookTested:
+        """Send it something now, once, enabled or not."""
+        ...
+
+    async def retry_delivery(self, delivery_id: str) -> webhook_views.DeliveryView: ...
 
     async def heartbeat(self) -> views.Beat:
         """Beat now instead of waiting for the next."""

@@ -123,7 +123,7 @@ class Commands:
 
 
 def _asked_for(task: Task) -> NewTask:
-    return NewTask(task.task, task.source, task.force_tier, task.priority, task.project)
+    return NewTask(task.task, task.source, task.force_tier, task.priority, task.project, task.webhook_url)
 
 
 def _perhaps_recorded() -> SymbiontError:

@@ -13,9 +13,10 @@ from symbiont.service.commands import Commands
 from symbiont.service.dry_run import dry_run
 from symbiont.service.ledger_queries import LedgerQueries
 from symbiont.service.queries import Queries
+from symbiont.service.webhooks import WebhookService
 
 
-class RunningService(Queries, LedgerQueries, Commands):
+class RunningService(Queries, LedgerQueries, Commands, WebhookService):
     """Everything HTTP and CLI may ask of this process."""
 
     def __init__(
@@ -34,6 +35,7 @@ class RunningService(Queries, LedgerQueries, Commands):
         Queries.__init__(self, runtime, tiers=tiers, clock=clock, workers=workers, version=version, problems=problems)
         LedgerQueries.__init__(self, runtime, reader)
         Commands.__init__(self, runtime, tiers=tiers, clock=clock)
+        WebhookService.__init__(self, runtime, {one.name: one.url for one in config.webhooks.endpoints})
         self._config = config
         self._prices = prices
 

@@ -25,15 +25,17 @@ from symbiont.actors.ledger import Ledger
 from symbiont.actors.life import Life, World
 from symbiont.actors.queue import Get, Queue, Submit, Submitted
 from symbiont.actors.tree import Makers, tree
+from symbiont.actors.webhooks import Webhooks
 from symbiont.adapters.memory_journal import MemoryJournal
 from symbiont.config import price_table, tier_table
-from symbiont.config.policies import closure_policy, retry_policy
+from symbiont.config.policies import closure_policy, hooks, retry_policy
 from symbiont.config.schema import Config
 from symbiont.domain.task import NewTask, Priority, Source, Task
 from symbiont.ports import Fold, Opened, Receipt
+from tests.actors.endpoint_twin import ScriptedEndpoints
 from tests.actors.worker_twin import ScriptedWorker
 
-JOURNALS = ("ledger", "queue", "limits", "heartbeat", "budgets")
+JOURNALS = ("ledger", "queue", "limits", "heartbeat", "budgets", "webhooks")
 
 
 class TracedJournal(MemoryJournal):
@@ -100,6 +102,7 @@ class System:
         since: str,
         clock: VirtualClock | None,
         journal: type[TracedJournal],
+        endpoints: ScriptedEndpoints | None = None,
     ) -> None:
         self.worker = worker
         self.config = config
@@ -109,6 +112,7 @@ class System:
         self.journals = {name: journal(name, disk.get(name, ()), self.trace) for name in JOURNALS}
         self.disk = SteadyDisk()
         self.worker_is_there = True
+        self.endpoints = endpoints or ScriptedEndpoints()
         self.runtime = Runtime(clock=self.clock, reporter=self.reports)
         self._random = random.Random(seed)
         self._max_restarts = max_restarts
@@ -141,6 +145,7 @@ class System:
         since: str = "",
         clock: VirtualClock | None = None,
         journal: type[TracedJournal] = TracedJournal,
+        endpoints: ScriptedEndpoints | None = None,
     ) -> Self:
         system = cls(
             worker=worker or TracedWorker(slots),
@@ -153,6 +158,7 @@ class System:
             since=since,
             clock=clock,
             journal=journal,
+            endpoints=endpoints,
         )
         if isinstance(system.worker, TracedWorker):
             system.worker.trace = system.trace
@@ -181,6 +187,14 @@ class System:
                 worker=self._is_worker_there,
                 interval_s=config.heartbeat.interval_s,
                 min_free_bytes=config.heartbeat.min_free_bytes,
+            ),
+            webhooks=lambda: Webhooks(
+                hooks=hooks(config),
+                journal=self.journals["webhooks"],
+                notifier=self.endpoints,
+                clock=clock,
+                randomness=self._random,
+                max_in_flight=config.webhooks.max_in_flight,
             ),
             http_server=lambda: HTTPServer(config.server.max_in_flight),
         )
@@ -247,8 +261,9 @@ class System:
         source: Source = "queued",
         priority: Priority = Priority.NORMAL,
         project: str = "",
+        webhook_url: str = "",
     ) -> Any:
-        new = NewTask(task=text, source=source, force_tier=force_tier, priority=priority, project=project)
+        new = NewTask(text, source, force_tier, priority, project, webhook_url)
         return await self.ask(names.QUEUE, Submit(new))
 
     async def task(self, task_id: str) -> Task:

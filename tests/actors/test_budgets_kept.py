@@ -1,6 +1,7 @@
 """Budgets in a running tree: tasks that wait or are refused, alerts that are given once, money that a crash does not free."""
 
 import asyncio
+import json
 
 import pytest
 from structlog.testing import capture_logs
@@ -8,7 +9,7 @@ from structlog.testing import capture_logs
 from supervisors.testing import VirtualClock
 from symbiont.actors import names
 from symbiont.actors.ledger import ReadBudgets
-from symbiont.config.schema import Config
+from symbiont.config.schema import Config, Endpoint, Webhooks
 from symbiont.domain.budget import LOOK_AGAIN_S, Budget
 from symbiont.domain.outcome import NotStarted
 from symbiont.ports import SyncFailed
@@ -214,3 +215,33 @@ async def test_a_ledger_that_dies_at_any_moment_lets_no_call_past_what_was_spent
     found = await use(system)
     assert (found.used.calls, found.reserved_calls) == (len(system.ledger), 0)
     assert 4 <= len(system.ledger) <= 4 + 4  # what was under way in that moment, and no more
+
+
+# Alerts, told to others
+
+LISTENING = Webhooks(endpoints=(Endpoint("ops", "https://example.com/hook", secret_env="SECRET"),))
+
+
+def of_limits(system) -> list[tuple[str, object, object]]:
+    """What endpoints have heard of limits: the event, what is used, what is allowed."""
+    heard = [json.loads(notice.body) for notice in system.endpoints.heard]
+    limits = [each for each in heard if each["type"].startswith("limit.")]
+    return [(each["type"], each["data"]["used"], each["data"]["allowed"]) for each in limits]
+
+
+async def test_endpoints_hear_of_a_limit_that_comes_near_and_that_is_reached(start):
+    budgets = config(limit_calls=5, limit_usd=1_000.0).budgets
+    system = await start(config=Config(budgets=budgets, webhooks=LISTENING))
+    for _ in range(7):
+        await system.submit(force_tier="haiku")
+    await system.advance(60.0)
+    assert of_limits(system) == [("limit.warning", 4, 5), ("limit.reached", 5, 5)]
+
+
+async def test_a_notice_that_a_crash_took_along_is_given_by_the_next_start(start):
+    whole = Config(budgets=config(limit_calls=1).budgets, webhooks=LISTENING)
+    before = await start(config=Config(budgets=whole.budgets))
+    await before.submit(force_tier="haiku")
+    after = await start(config=whole, disk=before.on_disk())
+    await after.advance(60.0)
+    assert {event for event, _, _ in of_limits(after)} == {"limit.warning", "limit.reached"}

@@ -107,10 +107,12 @@ def test_not_more_calls_are_remembered_than_can_matter():
         CLASSIC.replace(b"0.0384", b"1e999"),
     ],
 )
-def test_a_line_that_is_no_entry_is_refused_and_quoted(bad):
+def test_a_line_that_is_no_entry_is_refused_by_its_place_and_those_before_it_count(bad):
+    fold = LedgerFold()
     with pytest.raises(SymbiontError) as refusal:
-        folded([CLASSIC, bad])
-    assert refusal.value.code == "DATA_CORRUPT"
+        fold.absorb([CLASSIC, line(task_id="task-1"), bad, CLASSIC])
+    assert (refusal.value.code, refusal.value.details) == ("DATA_CORRUPT", {"index": 2})
+    assert (fold.totals.total.calls, fold.absorbed, len(fold.newest_calls())) == (2, 2, 1)
 
 
 @pytest.mark.parametrize("state", [b"", b"{", b"[]", b'{"version":1}', b"\xff"])

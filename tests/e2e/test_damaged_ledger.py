@@ -1,8 +1,17 @@
 """A server over a ledger in which a line was changed: it starts, says so, takes nothing, and works again after the repair."""
 
+import subprocess
+import sys
+
 from tests.e2e.orchestrator import Orchestrator
 
 REHEARSAL = {"dispatch.worker": "rehearsal"}
+
+
+def exit_code(server: Orchestrator, *arguments: str) -> int:
+    """Of a command over the data directory of the server."""
+    command = [sys.executable, "-m", "symbiont.cli", *arguments]
+    return subprocess.run(command, env=server.environment, capture_output=True, check=False).returncode
 
 
 def test_from_damage_to_repair(tmp_path):
@@ -12,7 +21,8 @@ def test_from_damage_to_repair(tmp_path):
         server.stop()
         ledger = server.data / "ledger.jsonl"
         lines = ledger.read_bytes().splitlines(keepends=True)
-        ledger.write_bytes(b"".join([lines[0], lines[1].replace(b'"success":true', b'"success":null'), lines[2]]))
+        damaged = b"".join([lines[0], lines[1].replace(b'"success":true', b'"success":null'), lines[2]])
+        ledger.write_bytes(damaged)
 
         server.start()
         health = server.ask("GET", "/health").body
@@ -24,10 +34,11 @@ def test_from_damage_to_repair(tmp_path):
         assert server.ask("GET", "/ledger/stats").body["rehearsal"]["calls"] == 1
         assert "journal_damaged" in server.said()
         server.stop()
+        assert ledger.read_bytes() == damaged
 
-        assert server.run("ledger", "verify").returncode == 1
-        assert server.run("ledger", "repair").returncode == 0
-        assert server.run("ledger", "verify").returncode == 0
+        assert exit_code(server, "ledger", "verify") == 1
+        assert exit_code(server, "ledger", "repair") == 0
+        assert exit_code(server, "ledger", "verify") == 0
 
         server.start()
         assert server.ask("POST", "/task", {"task": "Say yes"}).status == 200
