@@ -11,6 +11,7 @@ measured in a process of its own, whose memory is that of Python with the journa
 import argparse
 import asyncio
 import os
+import resource
 import sqlite3
 import statistics
 import subprocess
@@ -26,17 +27,21 @@ import uvloop
 from symbiont.adapters.file_ops import FileOps
 from symbiont.adapters.journal import FileJournal
 from symbiont.adapters.journal_file import JournalFile
+from symbiont.adapters.journal_rotation import Rotation
 from symbiont.adapters.journal_writer import JournalWriter
+from symbiont.domain.ledger_fold import LedgerFold
 from symbiont.ports import Fold, Opened
 
 SECONDS = 0.5
 PRODUCERS = (1, 64)
 SLOW_S = 0.005
+FIRST_S = 1_767_225_600
+EVERY_S = 25
 TICK_S = 0.001
 BARE = "bare write + fdatasync"
 RECORD = b'{"timestamp":"2026-01-01T00:00:00.000000Z","model":"haiku","prompt_preview":"%b"}' % (b"x" * 120)
 ENTRY = (
-    '{"timestamp":"2026-%02d-%02dT%02d:00:00.000000Z","model":"haiku","success":true,"elapsed_seconds":1.2,"input_tokens":%d,'
+    '{"timestamp":"%s.000000Z","model":"haiku","success":true,"elapsed_seconds":1.2,"input_tokens":%d,'
     '"output_tokens":87,"estimated_cost_usd":0.0012,"prompt_preview":"Classify this customer feedback","task_id":"task-%d",'
     '"tier":"haiku","model_id":"claude-haiku-4-5","worker":"claude","billing":"api"}'
 )
@@ -168,8 +173,9 @@ def write_ledger(path: Path, entries: int) -> None:
 
 
 def _entry(number: int) -> bytes:
-    day, hour = number * 300 // 1_000_000, number % 24
-    return (ENTRY % (1 + day // 28, 1 + day % 28, hour, number % 1_000, number)).encode()
+    """In the order of time, a call every 25 seconds."""
+    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(FIRST_S + EVERY_S * number))
+    return (ENTRY % (moment, number % 1_000, number)).encode()
 
 
 def opening(path: Path) -> dict[str, float]:
@@ -180,18 +186,15 @@ def opening(path: Path) -> dict[str, float]:
 
 
 async def open_and_tell(path: Path, *, note: bool) -> None:
-    from symbiont.actors.ledger import Book
-
-    book = Book()
-    journal = FileJournal(path, chained=True)
+    fold = LedgerFold()
+    journal = FileJournal(path, chained=True, rotation=Rotation())
     start = time.perf_counter()
-    await journal.open(book)
+    await journal.open(fold)
     elapsed = time.perf_counter() - start
     if note:
-        await journal.checkpoint(book.state())
+        await journal.checkpoint(fold.checkpoint)
     await journal.close()
-    peak = next(line for line in Path("/proc/self/status").read_text("utf-8").splitlines() if line.startswith("VmHWM"))
-    print(elapsed, peak.split()[1])
+    print(elapsed, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def openings(folder: Path, entries: int, rounds: int) -> dict[str, list[dict[str, float]]]:
