@@ -127,10 +127,10 @@ def link(head: bytes, body: bytes) -> bytes:
 
 def chained_run(lines: Sequence[bytes], head: bytes) -> tuple[int, bytes]:
     """How many of `lines` continue the chain behind `head` without a fault, and the head behind them."""
-    sha256 = hashlib.sha256
+    sha256, before = hashlib.sha256, b',"hash":"'
     for index, line in enumerate(lines):
         found = sha256(head + line[:-HASH_LENGTH]).hexdigest().encode()
-        if line[-HASH_LENGTH:] != b',"hash":"%b"}' % found:
+        if line[-HASH_LENGTH:] != before + found + b'"}':
             return index, head
         head = found
     return len(lines), head

@@ -6,9 +6,9 @@ that a call that is settled twice is known. Does not check the chain and does no
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from operator import length_hint
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 import msgspec
 
@@ -16,7 +16,7 @@ from symbiont.domain.errors import SymbiontError
 from symbiont.domain.ledger import decode, key_of, utc_hour
 from symbiont.domain.price import NANOS_PER_USD
 from symbiont.domain.task import Billing
-from symbiont.domain.totals import Coordinates, Tally, Totals
+from symbiont.domain.totals import NOTHING, Coordinates, Tally, Totals
 
 REMEMBERED_CALLS: Final = 10_000
 """How many of the newest calls are known by their identity: far more than can be under way when a process ends."""
@@ -56,7 +56,7 @@ _COUNTED = msgspec.json.Decoder(_Counted)
 _CHECKPOINT = msgspec.json.Decoder(_Checkpoint)
 
 _Alike = tuple[str, str, str, str, str, str, str, str]
-"""Day, model, tier, worker, node, project, kind, billing."""
+"""Hour or day, model, tier, worker, node, project, kind, billing."""
 
 
 class LedgerFold:
@@ -109,53 +109,48 @@ class LedgerFold:
     def _gather(self, lines: Iterator[bytes]) -> bytes | None:
         """Count lines up to one that takes a closer look, which is returned; None at the end.
 
-        This loop runs a million times when a ledger opens without a checkpoint; it is written for speed. Lines come in the
-        order of time, so those of an hour are a run; for the rest, calls alike are gathered.
+        This loop runs a million times when a ledger opens without a checkpoint; it is written for speed: calls of an hour that
+        are alike in all that counts are one cell.
         """
         decode_counted = _COUNTED.decode
         cells: dict[_Alike, list[int]] = {}
-        hours: list[tuple[str, list[int]]] = []
-        hour = day = ""
         line: bytes | None = None
-        counted = [0, 0, 0]
         try:
             for line in lines:
                 call = decode_counted(line)
                 stamp, cost = call.timestamp, call.estimated_cost_usd
                 if cost is None or stamp[-1:] != "Z":
                     break
-                if stamp[:_HOUR] != hour:
-                    hour = utc_hour(stamp)
-                    day, counted = hour[:_DAY], [0, 0, 0]
-                    hours.append((hour, counted))
-                alike = (day, call.model, call.tier, call.worker, call.node, call.project, call.kind, call.billing)
+                hour, tier = stamp[:_HOUR], call.tier
+                alike = (hour, call.model, tier, call.worker, call.node, call.project, call.kind, call.billing)
                 try:
                     cell = cells[alike]
                 except KeyError:
+                    utc_hour(stamp)  # of all calls of an hour, one has its whole timestamp looked at
                     cell = cells[alike] = [0, 0, 0]
-                spent = round(cost * NANOS_PER_USD)
-                tokens = call.input_tokens + call.output_tokens + call.cache_read_tokens + call.cache_write_tokens
                 cell[0] += 1
-                cell[1] += spent
-                cell[2] += tokens
-                if call.billing != "rehearsal":
-                    counted[0] += 1
-                    counted[1] += spent
-                    counted[2] += tokens
+                cell[1] += round(cost * NANOS_PER_USD)
+                cell[2] += call.input_tokens + call.output_tokens + call.cache_read_tokens + call.cache_write_tokens
             else:
                 line = None
         except (msgspec.MsgspecError, ValueError, RecursionError, OverflowError):
             pass  # `decode` says what is wrong with the line, or reads it after all
-        self._count(cells, hours)
+        self._count(cells)
         return line
 
-    def _count(self, cells: dict[_Alike, list[int]], hours: list[tuple[str, list[int]]]) -> None:
+    def _count(self, cells: Mapping[_Alike, list[int]]) -> None:
         """Days first: whether the hours of a day are kept depends on them."""
-        for (day, model, tier, *rest), counts in cells.items():
-            self.totals.add_tally(day, Coordinates(model, tier or model, *rest), Tally(*counts))
-        for hour, counts in hours:
-            if counts[0]:
-                self.totals.add_hour(hour, Tally(*counts))
+        days: dict[_Alike, Tally] = {}
+        hours: dict[str, Tally] = {}
+        for (hour, *rest), counts in cells.items():
+            tally, alike = Tally(*counts), cast("_Alike", (hour[:_DAY], *rest))
+            days[alike] = days.get(alike, NOTHING) + tally
+            if rest[-1] != "rehearsal":
+                hours[hour] = hours.get(hour, NOTHING) + tally
+        for (day, model, tier, *others), tally in days.items():
+            self.totals.add_tally(day, Coordinates(model, tier or model, *others), tally)
+        for hour, tally in hours.items():
+            self.totals.add_hour(hour, tally)
 
 
 def checkpoint_of(totals: Totals, calls: Sequence[Key]) -> bytes:
