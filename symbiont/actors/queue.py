@@ -36,7 +36,8 @@ from symbiont.actors.run_steps import (
     reclaimed,
     runs_in,
 )
-from symbiont.domain.backlog import Backlog, change_of, load, record_of
+from symbiont.domain.backlog import Backlog
+from symbiont.domain.queue_file import change_of, load, record_of
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.retry import RetryPolicy
 from symbiont.domain.task import (
