@@ -13,6 +13,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from symbiont.adapters.journal import FileJournal
@@ -21,6 +22,14 @@ ROUNDS = 5
 SECONDS = 0.5
 PRODUCERS = (1, 64)
 RECORD = b'{"timestamp":"2026-01-01T00:00:00.000000Z","model":"haiku","prompt_preview":"%b"}' % (b"x" * 120)
+
+
+class Nothing:
+    """A fold of nobody's interest."""
+
+    def restore(self, state: bytes) -> None: ...
+
+    def absorb(self, lines: Sequence[bytes]) -> None: ...
 
 
 def bare(path: Path) -> float:
@@ -36,7 +45,7 @@ def bare(path: Path) -> float:
 
 async def journalled(path: Path, producers: int) -> float:
     journal = FileJournal(path, chained=True)
-    await journal.open()
+    await journal.open(Nothing())
     start = time.perf_counter()
 
     async def produce() -> int:

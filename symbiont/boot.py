@@ -38,7 +38,7 @@ from symbiont.adapters.rehearsal import Rehearsal
 from symbiont.adapters.stop_signals import on_stop_signals
 from symbiont.adapters.system import SystemClock, SystemRandomness
 from symbiont.config import Loaded, check_whole, data_dir, price_table, tier_table
-from symbiont.config.policies import closure_policy, retry_policy
+from symbiont.config.policies import closure_policy, queue_rules
 from symbiont.domain.advice import advice_without_server
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.intake import Intake
@@ -143,6 +143,7 @@ def world_of(loaded: Loaded, runtime: Runtime, worker: Worker) -> World:
         prices=price_table(loaded.config),
         config=loaded.config,
         clock=SystemClock(),
+        randomness=SystemRandomness(),
     )
 
 
@@ -150,7 +151,8 @@ def makers_of(world: World, data: DataDir, is_available: WorkerCheck, only: Only
     """The journals are made once: a new life of an actor opens the same one, which waits for the writer of the old."""
     config, clock = world.config, world.clock
     ledger = FileJournal(data.ledger, chained=True)
-    queue, beats, limits = (FileJournal(path, chained=False) for path in (data.queue, data.heartbeat, data.limits))
+    plain = (data.queue, data.switches, data.heartbeat, data.limits)
+    queue, switches, beats, limits = (FileJournal(path, chained=False) for path in plain)
 
     def dispatcher() -> Dispatcher:
         return Dispatcher(
@@ -165,6 +167,7 @@ def makers_of(world: World, data: DataDir, is_available: WorkerCheck, only: Only
             wake_jitter_s=config.limits.wake_jitter_s,
             source=only.source,
             since=only.since,
+            per_sweep=config.queue.max_queue_batch if config.queue.drain == "heartbeat" else None,
         )
 
     def heartbeat() -> Heartbeat:
@@ -179,7 +182,7 @@ def makers_of(world: World, data: DataDir, is_available: WorkerCheck, only: Only
 
     return Makers(
         ledger=lambda: Ledger(ledger),
-        queue=lambda: Queue(queue, clock, config.dispatch.max_pending, retry_policy(config)),
+        queue=lambda: Queue(queue, switches, clock, queue_rules(config)),
         dispatcher=dispatcher,
         heartbeat=heartbeat,
         http_server=lambda: HTTPServer(config.server.max_in_flight),

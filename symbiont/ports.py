@@ -4,7 +4,8 @@ Nothing above the adapters touches a clock, a disk, a process or a network but t
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+import errno
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -109,27 +110,72 @@ class Receipt(msgspec.Struct, frozen=True, gc=False):
     seq: int
 
 
-class Opened(msgspec.Struct, frozen=True):
-    """What a journal holds when it opens: the durable records, oldest first, and what had to be put aside."""
+class Damage(msgspec.Struct, frozen=True):
+    """What is wrong in the middle of a journal, where no crash can have torn it: the first bad line of `file`, counted from
+    1, and its byte offset. `hint` is a command that mends it.
+    """
 
-    records: Sequence[bytes]
+    file: str
+    line: int
+    offset: int
+    reason: str
+    hint: str
+
+
+class JournalDamaged(OSError):
+    """The journal was found damaged when it was opened, and takes nothing until it is repaired; what it held can be read."""
+
+    def __init__(self, damage: Damage) -> None:
+        super().__init__(errno.EROFS, damage.reason)
+        self.damage = damage
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """What came of opening a journal: the number of its last line, what had to be put aside, and what is damaged.
+
+    With `damage` the journal is read-only: its fold knows the lines before it, and every record is refused.
+    """
+
+    seq: int
     quarantined_bytes: int = 0
     quarantine_file: str = ""
+    damage: Damage | None = None
+
+
+class Fold(Protocol):
+    """What the lines of a journal come to. Fed in the journal's thread while it opens; from then on it is the opener's alone."""
+
+    def restore(self, state: bytes) -> None:
+        """Start from a checkpoint instead of from nothing. `ValueError` if it cannot be read; nothing has changed then."""
+        ...
+
+    def absorb(self, lines: Sequence[bytes]) -> None:
+        """Durable lines, oldest first, in portions. `SymbiontError("DATA_CORRUPT")` if one means nothing.
+
+        `details["index"]` then tells which of `lines` that is; those before it are taken in.
+        """
+        ...
 
 
 class Journal(Protocol):
     """An append-only log of JSON objects, one writer, durable before it says so.
 
-    `open` recovers and reads; `append` takes one JSON object without a newline and resolves when it is on disk (in order
-    of the calls; many appenders share one sync); it fails with `OSError` when the disk refuses, and then nothing of that
-    record remains. `rewrite` replaces the whole content atomically. `close` waits for what is under way.
+    `open` recovers, and feeds what is there to `fold`; `append` takes one JSON object without a newline and resolves when it
+    is on disk (in order of the calls; many appenders share one sync); it fails with `OSError` when the disk refuses, and then
+    nothing of that record remains. `close` waits for what is under way.
+
+    A chained journal takes a `checkpoint`: `state`, of all records appended before, from which the next `open` starts. Call it
+    only when all their receipts are in. A journal without a chain is made smaller by `compact`: `lines` atomically replace all
+    records appended before. Both functions run in the journal's thread, so they may only look at values that do not change.
     """
 
-    async def open(self) -> Opened: ...
+    async def open(self, fold: Fold) -> Opened: ...
 
     def append(self, record: bytes) -> "asyncio.Future[Receipt]": ...
 
-    def rewrite(self, records: Sequence[bytes]) -> "asyncio.Future[Receipt]": ...
+    def checkpoint(self, state: Callable[[], bytes]) -> "asyncio.Future[Receipt]": ...
+
+    def compact(self, lines: Callable[[], Iterable[bytes]]) -> "asyncio.Future[Receipt]": ...
 
     async def close(self) -> None: ...
 

@@ -1,10 +1,11 @@
 """Every few minutes: is everything well, and is anything lost? Also on demand (`Beat`).
 
-A beat rescues tasks whose run is gone, nudges the dispatcher, checks disk, ledger and workers, and leaves a line in
+A beat rescues tasks whose run is gone, nudges the dispatcher, has old results pruned, checks disk, ledger and workers, and leaves a line in
 `heartbeat.jsonl`. Guarantees: hints that were lost in a crash are made good within one interval.
 Does not mend anything by itself but what the queue and the dispatcher offer.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -14,9 +15,10 @@ from supervisors import Actor, CallExit, Continue, From, Request, Tasks
 from supervisors.exits import ExitReason
 from symbiont.actors import names
 from symbiont.actors.ledger import ReadTotals
-from symbiont.actors.queue import Counts, CountTasks, Rescue, WorkIsDue
+from symbiont.actors.queue_messages import CountTasks, Rescue, SweepIsDue, Tidy
 from symbiont.actors.run_steps import runs_in
 from symbiont.domain.moment import rfc3339
+from symbiont.domain.standing import Counts
 from symbiont.ports import Clock, Disk, Journal, SyncFailed, WorkerCheck
 
 _log = structlog.get_logger("symbiont.heartbeat")
@@ -47,6 +49,18 @@ class _Tick(msgspec.Struct, frozen=True):
     pass
 
 
+class _LastLine:
+    """All that a new life needs of the old beats."""
+
+    line: bytes | None = None
+
+    def restore(self, state: bytes) -> None:
+        raise ValueError("expected no checkpoint, got: one")
+
+    def absorb(self, lines: Sequence[bytes]) -> None:
+        self.line = lines[-1]
+
+
 class Heartbeat(Actor):
     """`interval_s` between beats; less than `min_free_bytes` of disk is not well; `worker` tells if models can be called."""
 
@@ -62,8 +76,9 @@ class Heartbeat(Actor):
         self._last: Snapshot | None = None
 
     async def init(self) -> Continue:
-        opened = await self._journal.open()
-        self._last = _snapshot(opened.records[-1]) if opened.records else None
+        kept = _LastLine()
+        await self._journal.open(kept)
+        self._last = None if kept.line is None else _snapshot(kept.line)
         return Continue(_Tick())
 
     async def terminate(self, reason: ExitReason) -> None:
@@ -122,7 +137,8 @@ class Heartbeat(Actor):
         except CallExit as gone:
             _log.warning("sweep_skipped", reason=str(gone))
             return 0
-        self.named(names.DISPATCHER).cast(WorkIsDue())
+        self.named(names.DISPATCHER).cast(SweepIsDue())
+        self.named(names.QUEUE).cast(Tidy())
         return rescued
 
     async def _counts(self) -> Counts | None:

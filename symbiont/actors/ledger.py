@@ -7,6 +7,7 @@ A disk that refuses is answered with `Refused`; a sync that failed ends the acto
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -51,18 +52,38 @@ class _Written(msgspec.Struct, frozen=True):
     error: Exception | None
 
 
+class Book:
+    """What the actor knows of the lines: a fold of them, and then of each entry that is written."""
+
+    def __init__(self) -> None:
+        self.totals = Totals()
+        self.recent: deque[Entry] = deque(maxlen=REMEMBERED_ENTRIES)
+        self.known: dict[Key, None] = {}
+
+    def restore(self, state: bytes) -> None:
+        raise ValueError("expected no checkpoint, got: one")
+
+    def absorb(self, lines: Sequence[bytes]) -> None:
+        for line in lines:
+            self.add(decode(line))
+
+    def add(self, entry: Entry) -> None:
+        self.totals.add(entry)
+        self.recent.append(entry)
+        if entry.task_id:
+            self.known[key_of(entry)] = None
+            if len(self.known) > REMEMBERED_KEYS:
+                del self.known[next(iter(self.known))]
+
+
 class Ledger(Actor):
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._totals = Totals()
-        self._recent: deque[Entry] = deque(maxlen=REMEMBERED_ENTRIES)
-        self._known: dict[Key, None] = {}
+        self._book = Book()
         self._waiting: dict[Key, list[From]] = {}
 
     async def init(self) -> None:
-        opened = await self._journal.open()
-        for line in opened.records:
-            self._remember(decode(line))
+        await self._journal.open(self._book)
 
     async def terminate(self, reason: ExitReason) -> None:
         await self._journal.close()
@@ -72,16 +93,16 @@ class Ledger(Actor):
             case Append(entry):
                 return self._append(entry, from_)
             case ReadTotals():
-                return self._totals + Totals()
+                return self._book.totals + Totals()
             case ReadEntries(limit):
-                return tuple(self._recent)[-limit:] if limit > 0 else ()
+                return tuple(self._book.recent)[-limit:] if limit > 0 else ()
 
     def handle_info(self, message: Any) -> object:
         return self._written(message) if isinstance(message, _Written) else super().handle_info(message)
 
     def _append(self, entry: Entry, from_: From) -> object:
         key = key_of(entry)
-        if key in self._known:
+        if key in self._book.known:
             return Recorded()
         if key in self._waiting:
             self._waiting[key].append(from_)
@@ -100,16 +121,8 @@ class Ledger(Actor):
         if isinstance(written.error, SyncFailed):
             return Stop(Custom(("sync_failed", str(written.error))))
         if written.error is None:
-            self._remember(written.entry)
+            self._book.add(written.entry)
         answer = Recorded() if written.error is None else Refused(str(written.error))
         for from_ in waiting:
             from_.reply(answer)
         return None
-
-    def _remember(self, entry: Entry) -> None:
-        self._totals.add(entry)
-        self._recent.append(entry)
-        if entry.task_id:
-            self._known[key_of(entry)] = None
-            if len(self._known) > REMEMBERED_KEYS:
-                del self._known[next(iter(self._known))]

@@ -6,6 +6,8 @@ of the provider's (`STOPPAGES`) is forgotten by a restart.
 Does not decide where a task goes: that is `domain.routing`, over the lanes of `book`.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 import structlog
 
@@ -16,6 +18,19 @@ from symbiont.domain.routing import STOPPAGES
 from symbiont.ports import Clock, Journal, Randomness, SyncFailed
 
 _log = structlog.get_logger("symbiont.limits")
+
+
+class _Noted:
+    """The limits of a journal, in the order of its lines."""
+
+    def __init__(self) -> None:
+        self.limits: list[Closed] = []
+
+    def restore(self, state: bytes) -> None:
+        raise ValueError("expected no checkpoint, got: one")
+
+    def absorb(self, lines: Sequence[bytes]) -> None:
+        self.limits.extend(filter(None, map(_read, lines)))
 
 
 class Limits:
@@ -43,8 +58,9 @@ class Limits:
 
         A line that is no limit is passed over: at worst a call meets that limit again.
         """
-        opened = await self._journal.open()
-        for limit in filter(None, map(_read, opened.records)):
+        noted = _Noted()
+        await self._journal.open(noted)
+        for limit in noted.limits:
             if self.book.serves(limit.worker) and limit.limit not in STOPPAGES:
                 self.book.close(limit)
 

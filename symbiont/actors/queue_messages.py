@@ -7,6 +7,7 @@ import msgspec
 from supervisors import Request
 from symbiont.actors.ledger import Refused
 from symbiont.domain.bulk import Filter, Verb
+from symbiont.domain.standing import Counts
 from symbiont.domain.switches import Switch, SwitchState
 from symbiont.domain.task import NewTask, Source, Status, Task
 
@@ -70,14 +71,6 @@ class ListTasks(msgspec.Struct, Request[TaskPage], frozen=True):
 
     status: Status | None
     limit: int
-
-
-class Counts(msgspec.Struct, frozen=True):
-    pending: int
-    processing: int
-    done: int
-    failed: int
-    cancelled: int
 
 
 class CountTasks(msgspec.Struct, Request[Counts], frozen=True):

@@ -45,6 +45,7 @@ class DataDir:
         self.queue = path / "queue.jsonl"
         self.heartbeat = path / "heartbeat.jsonl"
         self.limits = path / "limits.jsonl"
+        self.switches = path / "switches.jsonl"
         self.cli_cwd = path / "cli"
         self._lock_fd = lock_fd
         self._files = FileOps()

@@ -6,7 +6,7 @@ Does not guard the file against other processes: that is the lock of the data di
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import structlog
@@ -14,10 +14,10 @@ import structlog
 from symbiont.adapters.file_ops import FileOps
 from symbiont.adapters.journal_errors import JournalClosed
 from symbiont.adapters.journal_file import JournalFile
-from symbiont.adapters.journal_format import checked, refuse_rewrite_of_chain
+from symbiont.adapters.journal_format import checked, refuse_checkpoint_without_chain, refuse_compaction_of_chain
 from symbiont.adapters.journal_receipts import refused
 from symbiont.adapters.journal_writer import JournalWriter
-from symbiont.ports import Opened, Receipt
+from symbiont.ports import Fold, Opened, Receipt
 
 _log = structlog.get_logger("symbiont.journal")
 
@@ -25,7 +25,7 @@ _log = structlog.get_logger("symbiont.journal")
 class FileJournal:
     """A journal in the file `path`; its directory is created if need be.
 
-    `chained` adds `seq`, `batch` and `hash` to each record and forbids `rewrite`. `max_pending` bounds the records that
+    `chained` adds `seq`, `batch` and `hash` to each record and forbids `compact`. `max_pending` bounds the records that
     wait for the disk; one more fails with `JournalFull`. `files` stands for the disk.
     """
 
@@ -36,14 +36,14 @@ class FileJournal:
         self._files = files or FileOps()
         self._writer: JournalWriter | None = None
 
-    async def open(self) -> Opened:
-        """Recover and read, in a thread. A journal still open is closed first.
+    async def open(self, fold: Fold) -> Opened:
+        """Recover, and read into `fold`, in a thread. A journal still open is closed first.
 
         Raises `SymbiontError("DATA_CORRUPT")` when durable records are damaged, `OSError` when the disk refuses.
         """
         await self.close()
         file = JournalFile(self._path, chained=self._chained, files=self._files)
-        self._writer = JournalWriter(self._path, file, max_pending=self._max_pending)
+        self._writer = JournalWriter(self._path, file, fold, max_pending=self._max_pending)
         opened = await self._writer.start()
         if opened.quarantined_bytes:
             _log.warning(
@@ -62,14 +62,18 @@ class FileJournal:
         valid = checked(record)
         return refused(JournalClosed(self._path)) if self._writer is None else self._writer.append(valid)
 
-    def rewrite(self, records: Sequence[bytes]) -> "asyncio.Future[Receipt]":
+    def checkpoint(self, state: Callable[[], bytes]) -> "asyncio.Future[Receipt]":
+        """Note what all records come to; the receipt names the last of them. Raises `ValueError` without a chain."""
+        refuse_checkpoint_without_chain(self._path, chained=self._chained)
+        return refused(JournalClosed(self._path)) if self._writer is None else self._writer.checkpoint(state)
+
+    def compact(self, lines: Callable[[], Iterable[bytes]]) -> "asyncio.Future[Receipt]":
         """Replace all records, in order with the appends before and after; the receipt counts the records.
 
-        Raises `ValueError` for a record that `append` would not take and for a chained journal.
+        Raises `ValueError` for a chained journal. The future fails with it for a record that `append` would not take.
         """
-        refuse_rewrite_of_chain(self._path, chained=self._chained)
-        valid = [checked(record) for record in records]
-        return refused(JournalClosed(self._path)) if self._writer is None else self._writer.rewrite(valid)
+        refuse_compaction_of_chain(self._path, chained=self._chained)
+        return refused(JournalClosed(self._path)) if self._writer is None else self._writer.compact(lines)
 
     async def close(self) -> None:
         """Write what is queued, release the file. Closing twice, or before `open`, does nothing."""

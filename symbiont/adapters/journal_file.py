@@ -10,10 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from symbiont.adapters.file_ops import FileOps, create_synced, write_all
+from symbiont.adapters.journal_checkpoint import write_checkpoint
 from symbiont.adapters.journal_errors import SyncFailed
 from symbiont.adapters.journal_format import Position, stamp
 from symbiont.adapters.journal_recovery import mark_clean, recover
-from symbiont.ports import Opened
+from symbiont.ports import Fold, Opened
 
 _NOT_OPEN = -1
 
@@ -30,9 +31,11 @@ class JournalFile:
         self._position = Position()
         self._sync_error: OSError | None = None
 
-    def open(self) -> Opened:
-        """Recover, read and make ready for writing. Raises `SymbiontError("DATA_CORRUPT")` or `OSError`."""
-        self._fd, self._length, self._position, opened = recover(self._files, self._path, chained=self._chained)
+    def open(self, fold: Fold) -> Opened:
+        """Recover, read into `fold` and make ready for writing. Raises `SymbiontError("DATA_CORRUPT")` or `OSError`."""
+        self._fd, self._length, self._position, opened = recover(
+            self._files, self._path, chained=self._chained, fold=fold
+        )
         self._sync_error = None
         return opened
 
@@ -50,7 +53,7 @@ class JournalFile:
         self._length, self._position = self._length + len(content), position
         return first
 
-    def rewrite(self, records: Sequence[bytes]) -> int:
+    def compact(self, records: Sequence[bytes]) -> int:
         """Replace the whole content; returns the number of its last line. On `OSError` the old content stands."""
         self._refuse_after_failed_sync()
         content, position = stamp(records, Position(), chained=self._chained)
@@ -66,6 +69,12 @@ class JournalFile:
         self._fd, self._length, self._position = fd, len(content), position
         self._sync_name()
         return position.seq
+
+    def checkpoint(self, state: bytes) -> int:
+        """Note `state` beside the file, durably; returns the number of the last line it stands for."""
+        self._refuse_after_failed_sync()
+        write_checkpoint(self._files, self._path, self._position, self._length, state)
+        return self._position.seq
 
     def close(self) -> None:
         """Release the file; what was appended is durable already."""

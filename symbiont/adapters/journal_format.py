@@ -10,7 +10,7 @@ same commit; H is the SHA-256 (hex) of the previous H followed by the bytes of t
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -19,9 +19,12 @@ from symbiont.domain.errors import SymbiontError
 
 GENESIS = b"0" * 64
 MAX_BATCH_BYTES = 1 << 20  # a batch takes no further record once it has as many
+_PORTION_LINES = 1_000
 _TRAILER = re.compile(rb'"seq":(\d{1,19}),"batch":(\d{1,19}),"hash":"([0-9a-f]{64})"\}\s*\Z')
 _TRAILER_LENGTH = 192
 _CHAIN_KEYS = (b'"hash":"', b'"batch":', b'"seq":')
+
+Absorb = Callable[[Sequence[bytes]], None]
 
 
 class _AnyObject(msgspec.Struct):
@@ -39,9 +42,8 @@ class Position(NamedTuple):
 
 
 class Scan(NamedTuple):
-    """What a file holds: its lines, where to go on, and the offset from which on it is torn (`size` if it is not)."""
+    """What a file holds: where to go on, and the offset from which on it is torn (`size` if it is not)."""
 
-    records: list[bytes]
     position: Position
     valid_length: int
     size: int
@@ -67,10 +69,16 @@ def checked(record: bytes) -> bytes:
     return record
 
 
-def refuse_rewrite_of_chain(name: object, *, chained: bool) -> None:
+def refuse_compaction_of_chain(name: object, *, chained: bool) -> None:
     """Raises `ValueError` for a chained journal: replacing its lines would forge the history it exists to prove."""
     if chained:
-        raise ValueError(f"expected rewrite() of a journal without a chain, got: {name}, which is chained")
+        raise ValueError(f"expected compact() of a journal without a chain, got: {name}, which is chained")
+
+
+def refuse_checkpoint_without_chain(name: object, *, chained: bool) -> None:
+    """Raises `ValueError` for a journal without a chain: nothing would tie the checkpoint to what it stands for."""
+    if not chained:
+        raise ValueError(f"expected checkpoint() of a chained journal, got: {name}, which is not chained")
 
 
 def stamp(records: Sequence[bytes], after: Position, *, chained: bool) -> tuple[bytes, Position]:
@@ -88,13 +96,13 @@ def stamp(records: Sequence[bytes], after: Position, *, chained: bool) -> tuple[
     return b"".join(lines), Position(seq, head)
 
 
-def scan(lines: Iterable[bytes], *, name: str, chained: bool) -> Scan:
-    """Read the lines (each with its newline) of the file `name`.
+def scan(lines: Iterable[bytes], *, name: str, chained: bool, absorb: Absorb) -> Scan:
+    """Read the lines (each with its newline) of the file `name`; `absorb` is given the good ones, without newline, in portions.
 
     Raises `SymbiontError("DATA_CORRUPT")` when a line cannot be read although later lines prove that it was durable, and
     when a line does not continue the chain.
     """
-    scanner = _Scanner(name, chained=chained)
+    scanner = _Scanner(name, chained=chained, absorb=absorb)
     for line in lines:
         scanner.take(line)
     return scanner.result()
@@ -108,10 +116,11 @@ class _Scanner:
     power did not let arrive, and if no more than a batch follows them they belong to the last one.
     """
 
-    def __init__(self, name: str, *, chained: bool) -> None:
+    def __init__(self, name: str, *, chained: bool, absorb: Absorb) -> None:
         self._name = name
         self._chained = chained
-        self._records: list[bytes] = []
+        self._absorb = absorb
+        self._portion: list[bytes] = []
         self._position = Position()
         self._number = 0
         self._size = 0
@@ -130,21 +139,29 @@ class _Scanner:
         self._last_length = len(raw)
 
     def result(self) -> Scan:
+        self._hand_over()
         if self._damage is None:
-            return Scan(self._records, self._position, self._size, self._size)
+            return Scan(self._position, self._size, self._size)
         torn_bytes = self._size - self._damage.offset
         if self._damage.is_before_records and torn_bytes >= MAX_BATCH_BYTES + self._last_length:
             raise _unreadable(self._name, self._damage)
-        return Scan(self._records, self._position, self._damage.offset, self._size)
+        return Scan(self._position, self._damage.offset, self._size)
 
     def _readable(self, line: bytes) -> None:
         if self._damage is None:
-            self._records.append(line)
             self._position = self._behind(line)
+            self._portion.append(line)
+            if len(self._portion) == _PORTION_LINES:
+                self._hand_over()
         elif self._may_be_torn_with(line, self._damage):
             self._damage = self._damage._replace(is_before_records=not self._chained)
         else:
             raise _unreadable(self._name, self._damage)
+
+    def _hand_over(self) -> None:
+        if self._portion:
+            self._absorb(self._portion)
+        self._portion = []
 
     def _may_be_torn_with(self, line: bytes, damage: "_Damage") -> bool:
         return _is_of_batch_with(line, self._position.seq + 1) if self._chained else damage.has_hole

@@ -19,8 +19,8 @@ from typing import NamedTuple
 import msgspec
 
 from symbiont.adapters.file_ops import FileOps, create_synced, replace_file
-from symbiont.adapters.journal_format import Position, Scan, scan
-from symbiont.ports import Opened
+from symbiont.adapters.journal_format import Absorb, Position, Scan, scan
+from symbiont.ports import Fold, Opened
 
 _CHUNK_BYTES = 1 << 20
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -33,7 +33,7 @@ class _Clean(msgspec.Struct, frozen=True):
 
 
 class Recovered(NamedTuple):
-    """An open file: its descriptor (writing at the end), its durable length, where it goes on, and what it held."""
+    """An open file: its descriptor (writing at the end), its durable length, where it goes on, and what came of opening it."""
 
     fd: int
     length: int
@@ -41,11 +41,11 @@ class Recovered(NamedTuple):
     opened: Opened
 
 
-def recover(files: FileOps, path: Path, *, chained: bool) -> Recovered:
-    """Open the journal file `path`; it and its directory are created if need be (the directory's parent must exist)."""
+def recover(files: FileOps, path: Path, *, chained: bool, fold: Fold) -> Recovered:
+    """Open the journal file `path` and feed its lines to `fold`; it and its directory are created if need be (the directory's parent must exist)."""
     _prepare_directory(files, path)
     clean_length = _take_marker(files, path)
-    found = _scan_file(files, path, chained=chained)
+    found = _scan_file(files, path, chained=chained, absorb=fold.absorb)
     aside = _put_aside(files, path, found) if found.is_torn else None
     if found.is_torn or clean_length != found.size:
         _copy_valid_part(files, path, found)
@@ -56,7 +56,7 @@ def recover(files: FileOps, path: Path, *, chained: bool) -> Recovered:
         files.close(fd)
         raise
     torn_bytes = found.size - found.valid_length
-    return Recovered(fd, found.valid_length, found.position, Opened(found.records, torn_bytes, str(aside or "")))
+    return Recovered(fd, found.valid_length, found.position, Opened(found.position.seq, torn_bytes, str(aside or "")))
 
 
 def mark_clean(files: FileOps, path: Path, length: int) -> None:
@@ -88,12 +88,12 @@ def _take_marker(files: FileOps, path: Path) -> int | None:
     return length
 
 
-def _scan_file(files: FileOps, path: Path, *, chained: bool) -> Scan:
+def _scan_file(files: FileOps, path: Path, *, chained: bool, absorb: Absorb) -> Scan:
     try:
         with files.reader(path) as file:
-            return scan(file, name=str(path), chained=chained)
+            return scan(file, name=str(path), chained=chained, absorb=absorb)
     except FileNotFoundError:
-        return scan((), name=str(path), chained=chained)
+        return scan((), name=str(path), chained=chained, absorb=absorb)
 
 
 def _put_aside(files: FileOps, path: Path, found: Scan) -> Path:

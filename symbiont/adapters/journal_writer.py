@@ -15,16 +15,18 @@ the file by the thread alone.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from threading import Condition, Thread
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from symbiont.adapters.journal_errors import JournalClosed, JournalFull
 from symbiont.adapters.journal_file import JournalFile
-from symbiont.adapters.journal_format import MAX_BATCH_BYTES
+from symbiont.adapters.journal_format import MAX_BATCH_BYTES, checked
 from symbiont.adapters.journal_receipts import acknowledge, refuse, refused, resolve
-from symbiont.ports import Opened, Receipt
+from symbiont.ports import Fold, Opened, Receipt
+
+T = TypeVar("T")
 
 
 class _Append(NamedTuple):
@@ -32,22 +34,32 @@ class _Append(NamedTuple):
     receipt: asyncio.Future[Receipt]
 
 
-class _Rewrite(NamedTuple):
-    records: Sequence[bytes]
+class _Compact(NamedTuple):
+    lines: Callable[[], Iterable[bytes]]
     receipt: asyncio.Future[Receipt]
+
+
+class _Checkpoint(NamedTuple):
+    state: Callable[[], bytes]
+    receipt: asyncio.Future[Receipt]
+
+
+_Work = _Append | _Compact | _Checkpoint
+_Batch = list[_Append] | _Compact | _Checkpoint
 
 
 class JournalWriter:
     """Owns `file` and its thread from `start` until `join` returns. Methods but `join` belong to the loop's thread."""
 
-    def __init__(self, path: Path, file: JournalFile, *, max_pending: int) -> None:
+    def __init__(self, path: Path, file: JournalFile, fold: Fold, *, max_pending: int) -> None:
         self._path = path
         self._file = file
+        self._fold = fold
         self._max_pending = max_pending
         self._loop = asyncio.get_running_loop()
         self._opened: asyncio.Future[Opened] = self._loop.create_future()
         self._condition = Condition()
-        self._queue: deque[_Append | _Rewrite] = deque()
+        self._queue: deque[_Work] = deque()
         self._waiting = 0
         self._stopping = False
         self._thread = Thread(target=self._run, name=f"journal {path.name}", daemon=True)
@@ -60,8 +72,11 @@ class JournalWriter:
     def append(self, record: bytes) -> "asyncio.Future[Receipt]":
         return self._submit(_Append(record, self._loop.create_future()))
 
-    def rewrite(self, records: Sequence[bytes]) -> "asyncio.Future[Receipt]":
-        return self._submit(_Rewrite(records, self._loop.create_future()))
+    def compact(self, lines: Callable[[], Iterable[bytes]]) -> "asyncio.Future[Receipt]":
+        return self._submit(_Compact(lines, self._loop.create_future()))
+
+    def checkpoint(self, state: Callable[[], bytes]) -> "asyncio.Future[Receipt]":
+        return self._submit(_Checkpoint(state, self._loop.create_future()))
 
     def stop(self) -> None:
         """Take nothing more, write what is queued, close the file."""
@@ -73,7 +88,7 @@ class JournalWriter:
         """Block until the thread has ended."""
         self._thread.join()
 
-    def _submit(self, work: _Append | _Rewrite) -> "asyncio.Future[Receipt]":
+    def _submit(self, work: _Work) -> "asyncio.Future[Receipt]":
         with self._condition:
             refusal = self._refusal()
             if refusal is None:
@@ -104,7 +119,7 @@ class JournalWriter:
 
     def _open(self) -> bool:
         try:
-            opened = self._file.open()
+            opened = self._file.open(self._fold)
         except Exception as error:  # noqa: BLE001 — it reaches the caller of open(), who waits for it
             self._tell(refuse, [self._opened], error)
             return False
@@ -115,6 +130,8 @@ class JournalWriter:
         while (batch := self._take()) is not None:
             try:
                 first = self._write(batch)
+            except _CallerFailed as failure:
+                self._refuse(batch, failure.error)
             except OSError as error:
                 self._refuse(batch, error)
             except BaseException:
@@ -124,8 +141,8 @@ class JournalWriter:
                 self._release(batch)
                 self._tell(acknowledge, _receipts(batch), first)
 
-    def _take(self) -> "list[_Append] | _Rewrite | None":
-        """The next batch: a replacement alone, or the records before the next one; None when stopped and drained."""
+    def _take(self) -> _Batch | None:
+        """The next batch: a compaction or checkpoint alone, or the records before the next one; None when stopped and drained."""
         with self._condition:
             self._condition.wait_for(lambda: self._queue or self._stopping)
             if not self._queue:
@@ -145,17 +162,21 @@ class JournalWriter:
             self._queue.popleft()
         return batch
 
-    def _write(self, batch: list[_Append] | _Rewrite) -> int:
+    def _write(self, batch: _Batch) -> int:
         """Make it durable; returns the number for its first receipt."""
-        if isinstance(batch, _Rewrite):
-            return self._file.rewrite(batch.records)
-        return self._file.append([work.record for work in batch])
+        match batch:
+            case _Compact(lines):
+                return self._file.compact(_of_caller(lambda: [checked(line) for line in lines()]))
+            case _Checkpoint(state):
+                return self._file.checkpoint(_of_caller(state))
+            case list():
+                return self._file.append([work.record for work in batch])
 
-    def _refuse(self, batch: list[_Append] | _Rewrite, error: OSError) -> None:
+    def _refuse(self, batch: _Batch, error: Exception) -> None:
         self._release(batch)
         self._tell(refuse, _receipts(batch), error)
 
-    def _release(self, batch: list[_Append] | _Rewrite) -> None:
+    def _release(self, batch: _Batch) -> None:
         with self._condition:
             self._waiting -= len(_receipts(batch))
 
@@ -167,5 +188,20 @@ class JournalWriter:
             self.stop()
 
 
-def _receipts(batch: list[_Append] | _Rewrite) -> list[asyncio.Future[Receipt]]:
-    return [batch.receipt] if isinstance(batch, _Rewrite) else [work.receipt for work in batch]
+def _receipts(batch: _Batch) -> list[asyncio.Future[Receipt]]:
+    return [work.receipt for work in batch] if isinstance(batch, list) else [batch.receipt]
+
+
+class _CallerFailed(Exception):
+    """A function that was handed to the journal raised; that is between it and whoever waits for the receipt."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def _of_caller(function: Callable[[], T]) -> T:
+    try:
+        return function()
+    except Exception as error:
+        raise _CallerFailed(error) from error

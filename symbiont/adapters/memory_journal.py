@@ -5,32 +5,65 @@ run is repeatable. `fail_next` lets the disk refuse, `crash` takes the power awa
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from symbiont.adapters.journal_errors import JournalClosed, JournalFull
-from symbiont.adapters.journal_format import Position, checked, refuse_rewrite_of_chain, scan, stamp
+from symbiont.adapters.journal_format import (
+    Position,
+    checked,
+    refuse_checkpoint_without_chain,
+    refuse_compaction_of_chain,
+    scan,
+    stamp,
+)
 from symbiont.adapters.journal_receipts import acknowledge, refuse, refused
-from symbiont.ports import Opened, Receipt, SyncFailed
+from symbiont.ports import Fold, Opened, Receipt, SyncFailed
 
 _NAME = "in memory"
 
 
-class _Work(NamedTuple):
-    """Records to add, or to put in place of all others."""
-
-    records: Sequence[bytes]
-    replaces: bool
+class _Append(NamedTuple):
+    record: bytes
     receipt: asyncio.Future[Receipt]
+
+
+class _Compact(NamedTuple):
+    lines: Callable[[], Iterable[bytes]]
+    receipt: asyncio.Future[Receipt]
+
+
+class _Checkpoint(NamedTuple):
+    state: Callable[[], bytes]
+    receipt: asyncio.Future[Receipt]
+
+
+_Work = _Append | _Compact | _Checkpoint
+
+
+class Noted(NamedTuple):
+    """The last checkpoint: the state that the lines up to number `seq` came to."""
+
+    seq: int
+    state: bytes
 
 
 class MemoryJournal:
     """A journal that holds `records` (lines as they would stand in a file) and stays usable over `close` and `open`."""
 
-    def __init__(self, records: Sequence[bytes] = (), *, chained: bool = False, max_pending: int = 100_000) -> None:
+    def __init__(
+        self,
+        records: Sequence[bytes] = (),
+        *,
+        chained: bool = False,
+        max_pending: int = 100_000,
+        noted: Noted | None = None,
+    ) -> None:
         self._records = list(records)
         self._chained = chained
         self._max_pending = max_pending
+        self._noted = noted
         self._position = Position()
         self._queue: list[_Work] = []
         self._is_open = False
@@ -41,6 +74,11 @@ class MemoryJournal:
     def records(self) -> tuple[bytes, ...]:
         """What is durable now, oldest first."""
         return tuple(self._records)
+
+    @property
+    def noted(self) -> Noted | None:
+        """The last checkpoint."""
+        return self._noted
 
     def fail_next(self, error: OSError) -> None:
         """Let the next batch fail with `error`; several calls fail as many batches. `SyncFailed` fails all until `open`."""
@@ -53,34 +91,49 @@ class MemoryJournal:
             work.receipt.cancel()
         self._queue.clear()
 
-    async def open(self) -> Opened:
+    async def open(self, fold: Fold) -> Opened:
         """Raises `SymbiontError("DATA_CORRUPT")` if it was given records that are none."""
         await self.close()
-        found = scan((record + b"\n" for record in self._records), name=_NAME, chained=self._chained)
+        lines: list[bytes] = []
+        found = scan(
+            (record + b"\n" for record in self._records), name=_NAME, chained=self._chained, absorb=lines.extend
+        )
+        self._feed(fold, lines)
         self._position, self._sync_error, self._is_open = found.position, None, True
-        return Opened(found.records)
+        return Opened(found.position.seq)
 
     def append(self, record: bytes) -> "asyncio.Future[Receipt]":
-        return self._submit([checked(record)], replaces=False)
+        return self._submit(_Append(checked(record), asyncio.get_running_loop().create_future()))
 
-    def rewrite(self, records: Sequence[bytes]) -> "asyncio.Future[Receipt]":
-        refuse_rewrite_of_chain(_NAME, chained=self._chained)
-        return self._submit([checked(record) for record in records], replaces=True)
+    def checkpoint(self, state: Callable[[], bytes]) -> "asyncio.Future[Receipt]":
+        refuse_checkpoint_without_chain(_NAME, chained=self._chained)
+        return self._submit(_Checkpoint(state, asyncio.get_running_loop().create_future()))
+
+    def compact(self, lines: Callable[[], Iterable[bytes]]) -> "asyncio.Future[Receipt]":
+        refuse_compaction_of_chain(_NAME, chained=self._chained)
+        return self._submit(_Compact(lines, asyncio.get_running_loop().create_future()))
 
     async def close(self) -> None:
         self._is_open = False
         self._commit()
 
-    def _submit(self, records: Sequence[bytes], *, replaces: bool) -> "asyncio.Future[Receipt]":
+    def _feed(self, fold: Fold, lines: Sequence[bytes]) -> None:
+        start = 0
+        if self._noted is not None:
+            with suppress(ValueError):
+                fold.restore(self._noted.state)
+                start = self._noted.seq
+        if lines[start:]:
+            fold.absorb(lines[start:])
+
+    def _submit(self, work: _Work) -> "asyncio.Future[Receipt]":
         refusal = self._refusal()
         if refusal is not None:
             return refused(refusal)
-        loop = asyncio.get_running_loop()
-        receipt: asyncio.Future[Receipt] = loop.create_future()
         if not self._queue:
-            loop.call_soon(self._commit)
-        self._queue.append(_Work(records, replaces, receipt))
-        return receipt
+            asyncio.get_running_loop().call_soon(self._commit)
+        self._queue.append(work)
+        return work.receipt
 
     def _refusal(self) -> OSError | None:
         if not self._is_open:
@@ -92,23 +145,42 @@ class MemoryJournal:
     def _commit(self) -> None:
         queue, self._queue = self._queue, []
         while queue:
-            ends = 1 if queue[0].replaces else next((i for i, work in enumerate(queue) if work.replaces), len(queue))
+            ends = next((i for i, work in enumerate(queue) if not isinstance(work, _Append)), len(queue)) or 1
             batch, queue = queue[:ends], queue[ends:]
-            self._write([record for work in batch for record in work.records], batch)
+            self._write(batch)
 
-    def _write(self, records: Sequence[bytes], batch: Sequence[_Work]) -> None:
+    def _write(self, batch: Sequence[_Work]) -> None:
         receipts = [work.receipt for work in batch]
         error = self._next_failure()
         if error is not None:
             refuse(receipts, error)
             return
-        start = Position() if batch[0].replaces else self._position
-        content, self._position = stamp(records, start, chained=self._chained)
-        if batch[0].replaces:
-            self._records.clear()
+        try:
+            first = self._done(batch)
+        except Exception as failure:  # noqa: BLE001 — what a function that was handed in raises is for who waits for it
+            refuse(receipts, failure)
+        else:
+            acknowledge(receipts, first)
+
+    def _done(self, batch: Sequence[_Work]) -> int:
+        """Do it; returns the number for the first receipt."""
+        match batch[0]:
+            case _Compact(lines):
+                records = [checked(record) for record in lines()]
+                self._records, self._position = [], Position()
+                self._add(records)
+                return self._position.seq
+            case _Checkpoint(state):
+                self._noted = Noted(self._position.seq, state())
+                return self._position.seq
+            case _Append():
+                first = self._position.seq + 1
+                self._add([work.record for work in batch if isinstance(work, _Append)])
+                return first
+
+    def _add(self, records: Sequence[bytes]) -> None:
+        content, self._position = stamp(records, self._position, chained=self._chained)
         self._records.extend(content.split(b"\n")[:-1])
-        first = self._position.seq if batch[0].replaces else start.seq + 1
-        acknowledge(receipts, first)
 
     def _next_failure(self) -> OSError | None:
         if self._sync_error is not None:

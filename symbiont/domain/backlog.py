@@ -15,6 +15,7 @@ import msgspec
 from symbiont.domain.closure import LONGEST_CREDIBLE_WAIT_S
 from symbiont.domain.line import CLASSES, Line, Place, Ready
 from symbiont.domain.retention import Ended, Retention
+from symbiont.domain.standing import Census
 from symbiont.domain.task import AFTER_FAILURE, FINAL, SCHEDULED, Priority, Source, Status, Task
 from symbiont.domain.task_ids import TaskIds
 
@@ -47,7 +48,7 @@ class Backlog:
         self._line = Line(age_s, self._is_stale)
         self._waiting: list[_Waiting] = []
         self._ended = Ended(self._current)
-        self.counts: Counter[Status] = Counter()
+        self.census = Census()
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -72,19 +73,17 @@ class Backlog:
             self._ids.note(task.id)
             if task.key:
                 self._keys[task.project, task.key] = task.id
-        else:
-            self.counts[old.status] -= 1
-            if old.status is Status.PENDING and task.status is Status.PROCESSING:
-                self._line.served(_place(old), task.id)
+        elif old.status is Status.PENDING and task.status is Status.PROCESSING:
+            self._line.served(_place(old), task.id)
         self._tasks[task.id] = task
-        self.counts[task.status] += 1
+        self.census.changed(old, task)
         self._versions[task.id] += 1
         self._offer(task, age_now)
 
     def forget(self, task_id: str) -> None:
         """Take a task out as if it had never been there: the disk refused its record, or it is pruned."""
         task = self._tasks.pop(task_id)
-        self.counts[task.status] -= 1
+        self.census.changed(task, None)
         # Entries in the heaps find no task any more; the id is never given again.
         del self._versions[task_id], self._arrivals[task_id]
         if task.key and self._keys.get((task.project, task.key)) == task_id:
@@ -153,6 +152,10 @@ class Backlog:
 
     def _current(self, task_id: str, version: int) -> Task | None:
         return self._tasks[task_id] if self._versions.get(task_id) == version else None
+
+    @property
+    def counts(self) -> Counter[Status]:
+        return self.census.all
 
     @property
     def ended(self) -> int:

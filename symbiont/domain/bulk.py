@@ -36,7 +36,10 @@ class Filter(msgspec.Struct, frozen=True):
     def _admits_age(self, task: Task) -> bool:
         if self.since is None and self.until is None:
             return True
-        created = epoch_s(task.created_at)
+        try:
+            created = epoch_s(task.created_at)
+        except ValueError:
+            return False
         return (self.since is None or created >= self.since) and (self.until is None or created < self.until)
 
 

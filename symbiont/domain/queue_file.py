@@ -11,6 +11,7 @@ import msgspec
 
 from symbiont.domain.backlog import Backlog
 from symbiont.domain.errors import SymbiontError
+from symbiont.domain.moment import epoch_s
 from symbiont.domain.task import Task
 
 _FIELDS = Task.__struct_fields__
@@ -44,10 +45,15 @@ def compacted(tasks: Iterable[Task], last_ids: Iterable[str]) -> Iterator[bytes]
 
 
 class Loaded:
-    """The fold of the lines of a queue file into a backlog that nobody else uses meanwhile. `lines` counts them."""
+    """The fold of the lines of a queue file into a backlog that nobody else uses meanwhile. `lines` counts them.
 
-    def __init__(self, backlog: Backlog) -> None:
+    A task is as old as its record says: `now` and `age_now` are the moment of loading on the clocks of the backlog.
+    """
+
+    def __init__(self, backlog: Backlog, now: float = 0.0, age_now: float = 0.0) -> None:
         self._backlog = backlog
+        self._now = now
+        self._age_now = age_now
         self._fields: dict[str, dict[str, Any]] = {}
         self.lines = 0
 
@@ -64,7 +70,8 @@ class Loaded:
             touched[fields["id"]] = None
         for task_id in touched:
             if (known := self._fields.get(task_id)) is not None:
-                self._backlog.put(_task(known))
+                task = _task(known)
+                self._backlog.put(task, self._age_now - max(0.0, self._now - created_at(task)))
 
     def _take_in(self, fields: dict[str, Any]) -> None:
         task_id = fields["id"]
@@ -82,6 +89,14 @@ def load(records: Sequence[bytes]) -> list[Task]:
     backlog = Backlog()
     Loaded(backlog).absorb(records)
     return list(backlog)
+
+
+def created_at(task: Task) -> float:
+    """Epoch seconds, 0 if the record does not say."""
+    try:
+        return epoch_s(task.created_at)
+    except ValueError:
+        return 0.0
 
 
 def _object(record: bytes, number: int) -> dict[str, Any]:

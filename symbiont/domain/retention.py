@@ -1,6 +1,7 @@
 """How long ended tasks are kept, and until when a key still means the task it was given with. Pure.
 
 A task under a key stays until its window is over, whatever else says: a repeated submission is to get the same answer.
+A task that does not say when it ended (an earlier version wrote it) is only pruned for the number of tasks, not for its age.
 """
 
 import heapq
@@ -62,7 +63,8 @@ class Ended:
             if task is None:
                 continue
             looked_at.append(end)
-            if not rules.holds_key(task, now):
+            is_kept = rules.holds_key(task, now) or (not excess and task.finished_at is None)
+            if not is_kept:
                 found.append(task)
         for end in looked_at:
             heapq.heappush(self._ends, end)

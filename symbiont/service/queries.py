@@ -10,7 +10,7 @@ from symbiont.actors import names
 from symbiont.actors.dispatcher import ReadLimits
 from symbiont.actors.heartbeat import LastBeat
 from symbiont.actors.ledger import ReadEntries, ReadTotals
-from symbiont.actors.queue import CountTasks, Get, ListTasks
+from symbiont.actors.queue_messages import CountTasks, Get, ListTasks
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.ledger import Tally, encode
 from symbiont.domain.moment import rfc3339

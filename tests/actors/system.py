@@ -23,17 +23,22 @@ from symbiont.actors.heartbeat import Heartbeat
 from symbiont.actors.http_server import HTTPServer
 from symbiont.actors.ledger import Ledger
 from symbiont.actors.life import Life, World
-from symbiont.actors.queue import Get, Queue, Submit, Submitted
+from symbiont.actors.queue import Queue
+from symbiont.actors.queue_messages import Get, Submit, Submitted
 from symbiont.actors.tree import Makers, tree
 from symbiont.adapters.memory_journal import MemoryJournal
 from symbiont.config import price_table, tier_table
-from symbiont.config.policies import closure_policy, retry_policy
-from symbiont.config.schema import Config
-from symbiont.domain.task import NewTask, Priority, Source, Task
-from symbiont.ports import Opened, Receipt
+from symbiont.config.policies import closure_policy, queue_rules
+from symbiont.config.schema import Config, Dispatch
+from symbiont.domain.task import NewTask, Source, Task
+from symbiont.ports import Fold, Opened, Receipt
 from tests.actors.worker_twin import ScriptedWorker
 
-JOURNALS = ("ledger", "queue", "limits", "heartbeat")
+JOURNALS = ("ledger", "queue", "switches", "limits", "heartbeat")
+
+
+PUNCTUAL = Config(dispatch=Dispatch(backoff_jitter=0.0))
+"""Pauses are as long as the table says, so that a test can tell the moment."""
 
 
 class TracedJournal(MemoryJournal):
@@ -46,9 +51,9 @@ class TracedJournal(MemoryJournal):
         self.opened = 0
         self.when_durable: Callable[[], object] = lambda: None
 
-    async def open(self) -> Opened:
+    async def open(self, fold: Fold) -> Opened:
         self.opened += 1
-        return await super().open()
+        return await super().open(fold)
 
     def append(self, record: bytes) -> "asyncio.Future[Receipt]":
         receipt = super().append(record)
@@ -123,6 +128,7 @@ class System:
             prices=price_table(config),
             config=config,
             clock=self.clock,
+            randomness=self._random,
         )
         self.root: Process
 
@@ -144,7 +150,7 @@ class System:
     ) -> Self:
         system = cls(
             worker=worker or TracedWorker(slots),
-            config=config or Config(),
+            config=config or PUNCTUAL,
             disk=disk or {},
             seed=seed,
             max_restarts=max_restarts,
@@ -170,7 +176,7 @@ class System:
         config, clock = self.config, self.clock
         return Makers(
             ledger=lambda: Ledger(self.journals["ledger"]),
-            queue=lambda: Queue(self.journals["queue"], clock, config.dispatch.max_pending, retry_policy(config)),
+            queue=lambda: Queue(self.journals["queue"], self.journals["switches"], clock, queue_rules(config)),
             dispatcher=self._dispatcher,
             heartbeat=lambda: Heartbeat(
                 journal=self.journals["heartbeat"],
@@ -187,7 +193,7 @@ class System:
         return self.worker_is_there
 
     def _dispatcher(self) -> Dispatcher:
-        limits = self.config.limits
+        config, limits = self.config, self.config.limits
         return Dispatcher(
             run=lambda task: Life(task, self.world).run(),
             workers={self.worker.name: self.worker.slots},
@@ -200,6 +206,7 @@ class System:
             wake_jitter_s=limits.wake_jitter_s,
             source=self._source,
             since=self._since,
+            per_sweep=config.queue.max_queue_batch if config.queue.drain == "heartbeat" else None,
         )
 
     # Time
@@ -243,10 +250,9 @@ class System:
         *,
         force_tier: str | None = None,
         source: Source = "queued",
-        priority: Priority = Priority.NORMAL,
-        project: str = "",
+        **more: Any,
     ) -> Any:
-        new = NewTask(task=text, source=source, force_tier=force_tier, priority=priority, project=project)
+        new = NewTask(task=text, source=source, force_tier=force_tier, **more)
         return await self.ask(names.QUEUE, Submit(new))
 
     async def task(self, task_id: str) -> Task:

@@ -7,7 +7,7 @@ import pytest
 
 from symbiont.actors import names
 from symbiont.actors.ledger import Refused
-from symbiont.actors.queue import (
+from symbiont.actors.queue_messages import (
     AwaitFinal,
     Cancel,
     EndWaits,

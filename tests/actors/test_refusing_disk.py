@@ -8,7 +8,7 @@ from symbiont.actors import names
 from symbiont.actors.dispatcher import ReadLimits
 from symbiont.actors.heartbeat import BeatNow, LastBeat
 from symbiont.actors.ledger import Refused
-from symbiont.actors.queue import CountTasks
+from symbiont.actors.queue_messages import CountTasks
 from symbiont.domain.outcome import Overloaded, UsageLimited
 
 
@@ -92,8 +92,8 @@ async def test_a_start_on_a_full_disk_comes_up_and_loses_no_interrupted_call(sta
     task_id = await killed.submit(force_tier="haiku")
 
     class FullAtStart(type(killed.journals["ledger"])):
-        async def open(self):
-            opened = await super().open()
+        async def open(self, fold):
+            opened = await super().open(fold)
             if self.opened == 1 and self.name in {"ledger", "queue"}:
                 self.fail_next(full())
             return opened

@@ -10,7 +10,7 @@ import pytest
 from symbiont.adapters.file_ops import FileOps
 from symbiont.adapters.journal_errors import SyncFailed
 from symbiont.adapters.journal_file import JournalFile
-from tests.contract.journal_contract import record
+from tests.contract.journal_contract import Lines, record
 from tests.doubles.faulty_files import FaultyFiles
 
 
@@ -25,23 +25,25 @@ class Caller:
     def live(self, files: FileOps) -> None:
         """One opening; whatever fails is left out."""
         file = JournalFile(self._path, chained=False, files=files)
+        fold = Lines()
         try:
-            found = list(file.open().records)
+            file.open(fold)
         except OSError:
             return
+        found = fold.lines
         assert found in self.allowed
         self.allowed = [found]
-        for step in ("append 1", "append 3", "rewrite", "append 2"):
+        for step in ("append 1", "append 3", "compact", "append 2"):
             with suppress(OSError):
                 self._do(step, file)
         file.close()
 
     def _do(self, step: str, file: JournalFile) -> None:
         promised = self.allowed[0]
-        if step == "rewrite":
+        if step == "compact":
             content = [*promised[1:], record(next(self._numbers))]
             try:
-                file.rewrite(content)
+                file.compact(content)
             except SyncFailed:
                 self.allowed.append(content)
                 raise

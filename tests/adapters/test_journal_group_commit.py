@@ -13,7 +13,7 @@ from symbiont.adapters.journal import FileJournal
 from symbiont.adapters.journal_errors import JournalClosed, JournalFull, SyncFailed
 from symbiont.adapters.journal_format import MAX_BATCH_BYTES
 from symbiont.domain.errors import SymbiontError
-from tests.contract.journal_contract import record, without_chain
+from tests.contract.journal_contract import opening, record, without_chain
 from tests.doubles.faulty_files import FaultyFiles
 
 
@@ -25,7 +25,7 @@ def files() -> FaultyFiles:
 @pytest.fixture
 async def journal(tmp_path: Path, files: FaultyFiles) -> AsyncIterator[FileJournal]:
     journal = FileJournal(tmp_path / "journal.jsonl", chained=True, max_pending=100, files=files)
-    await journal.open()
+    await opening(journal)
     yield journal
     await journal.close()
 
@@ -67,7 +67,7 @@ async def test_the_loop_stays_free_while_the_disk_is_busy(journal: FileJournal, 
 
 async def test_a_batch_is_limited_in_bytes(tmp_path: Path, files: FaultyFiles):
     journal = FileJournal(tmp_path / "journal.jsonl", chained=True, files=files)
-    await journal.open()
+    await opening(journal)
     gate = files.hold_syncs()
     receipts = [journal.append(record(1))]
     await has_entered_sync(files)
@@ -148,11 +148,11 @@ async def test_a_replacement_that_fails_before_its_rename_changes_nothing(
     tmp_path: Path, files: FaultyFiles, call: str
 ):
     journal = FileJournal(tmp_path / "journal.jsonl", chained=False, files=files)
-    await journal.open()
+    await opening(journal)
     await journal.append(record(1))
     files.fail(call, errno.EIO)
     with pytest.raises(OSError, match="injected"):
-        await journal.rewrite([record(2)])
+        await journal.compact(lambda: [record(2)])
     await journal.append(record(3))
     assert lines(tmp_path) == [record(1), record(3)]
     assert not (tmp_path / "journal.jsonl.tmp").exists()
@@ -161,9 +161,9 @@ async def test_a_replacement_that_fails_before_its_rename_changes_nothing(
 
 async def test_a_replacement_whose_name_may_not_be_durable_ends_the_journal(tmp_path: Path, files: FaultyFiles):
     journal = FileJournal(tmp_path / "journal.jsonl", chained=False, files=files)
-    await journal.open()
+    await opening(journal)
     files.fail("sync_directory", errno.EIO)
-    for receipt in (journal.rewrite([record(2)]), journal.append(record(3))):
+    for receipt in (journal.compact(lambda: [record(2)]), journal.append(record(3))):
         with pytest.raises(SyncFailed):
             await receipt
     await journal.close()
@@ -176,10 +176,10 @@ async def test_a_disk_that_refuses_at_the_start_says_so_and_may_be_tried_again(
     journal = FileJournal(tmp_path / "journal.jsonl", chained=False, files=files)
     files.fail(call, errno.EIO)
     with pytest.raises(OSError, match="injected"):
-        await journal.open()
+        await opening(journal)
     with pytest.raises(JournalClosed):
         await journal.append(record(1))
-    await journal.open()
+    await opening(journal)
     assert (await journal.append(record(1))).seq == 1
     await journal.close()
 
@@ -188,7 +188,7 @@ async def test_a_corrupt_file_fails_the_opening(tmp_path: Path):
     (tmp_path / "journal.jsonl").write_bytes(b"nonsense\n{}\n")
     journal = FileJournal(tmp_path / "journal.jsonl", chained=False)
     with pytest.raises(SymbiontError, match="expected line 1 of"):
-        await journal.open()
+        await opening(journal)
     await journal.close()
 
 
@@ -202,13 +202,13 @@ async def test_an_opening_that_was_cancelled_is_followed_by_one_that_works(tmp_p
             go_on.wait()
 
     files.before = stall
-    opening = asyncio.create_task(journal.open())
+    first = asyncio.create_task(opening(journal))
     await asyncio.to_thread(entered.wait)
-    opening.cancel()
-    again = asyncio.create_task(journal.open())
+    first.cancel()
+    again = asyncio.create_task(opening(journal))
     go_on.set()
-    assert list((await again).records) == []
-    assert opening.cancelled()
+    assert await again == []
+    assert first.cancelled()
     assert (await journal.append(record(1))).seq == 1
     await journal.close()
 
@@ -219,7 +219,7 @@ def test_a_loop_that_is_gone_does_not_trouble_the_writer(tmp_path: Path, files: 
 
     async def leave_it_behind() -> FileJournal:
         journal = FileJournal(path, chained=False, files=files)
-        await journal.open()
+        await opening(journal)
         journal.append(record(1))
         await has_entered_sync(files)
         journal.append(record(2))
@@ -233,7 +233,7 @@ def test_a_loop_that_is_gone_does_not_trouble_the_writer(tmp_path: Path, files: 
 
 async def test_an_idle_journal_leaves_no_thread_behind_when_it_is_closed(tmp_path: Path):
     journal = FileJournal(tmp_path / "journal.jsonl", chained=False)
-    await journal.open()
+    await opening(journal)
     assert "journal journal.jsonl" in {thread.name for thread in threading.enumerate()}
     await journal.close()
     assert "journal journal.jsonl" not in {thread.name for thread in threading.enumerate()}

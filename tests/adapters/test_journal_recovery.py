@@ -4,6 +4,7 @@ import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from structlog.testing import capture_logs
@@ -14,8 +15,7 @@ from symbiont.adapters.journal_errors import SyncFailed
 from symbiont.adapters.journal_file import JournalFile
 from symbiont.adapters.journal_format import MAX_BATCH_BYTES
 from symbiont.domain.errors import SymbiontError
-from symbiont.ports import Opened
-from tests.contract.journal_contract import CLASSIC, chain_fault, record
+from tests.contract.journal_contract import CLASSIC, Lines, chain_fault, record
 from tests.doubles.faulty_files import FaultyFiles
 
 Edit = Callable[[list[bytes]], list[bytes]]
@@ -26,24 +26,37 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "data" / "journal.jsonl"
 
 
-def reopen(path: Path, *, chained: bool = False, files: FileOps | None = None) -> Opened:
+class Found(NamedTuple):
+    records: list[bytes]
+    quarantined_bytes: int
+    quarantine_file: str
+
+
+def open_(file: JournalFile) -> Found:
+    fold = Lines()
+    opened = file.open(fold)
+    assert opened.seq == len(fold.lines)
+    return Found(fold.lines, opened.quarantined_bytes, opened.quarantine_file)
+
+
+def reopen(path: Path, *, chained: bool = False, files: FileOps | None = None) -> Found:
     """Open, append one record, close; open once more to see that the first recovery was final."""
     file = JournalFile(path, chained=chained, files=files or FileOps())
-    opened = file.open()
+    found = open_(file)
     file.append([b'{"after":1}'])
     file.close()
-    again = file.open()
+    again = open_(file)
     file.close()
     assert again.quarantined_bytes == 0
-    assert list(again.records[:-1]) == list(opened.records)
+    assert again.records[:-1] == found.records
     assert chain_fault(again.records) == ""
-    return opened
+    return found
 
 
 def write(path: Path, *batches: int, chained: bool = False) -> bytes:
     """Batches of so many records; returns the bytes of the file."""
     file = JournalFile(path, chained=chained, files=FileOps())
-    file.open()
+    open_(file)
     for size in batches:
         file.append([b'{"text":"%b","n":%d}' % (b"x" * 40, number) for number in range(size)])
     file.close()
@@ -88,7 +101,7 @@ def test_a_second_accident_at_the_same_place_does_not_replace_the_first(path: Pa
     for tail in (b"first", b"second", b"second"):
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b'{"n":1}\n' + tail)
-        JournalFile(path, chained=False, files=FileOps()).open()
+        open_(JournalFile(path, chained=False, files=FileOps()))
     assert torn_files(path) == [b"second", b"first"]
 
 
@@ -111,7 +124,7 @@ def test_an_unreadable_line_before_later_batches_is_corruption_and_changes_nothi
     with pytest.raises(
         SymbiontError, match=rf"expected line 2 of .* \(byte {len(lines[0])}\) to be a JSON object"
     ) as error:
-        JournalFile(path, chained=chained, files=FileOps()).open()
+        open_(JournalFile(path, chained=chained, files=FileOps()))
     assert error.value.code == "DATA_CORRUPT"
     assert error.value.details == {"file": str(path), "line": 2, "offset": len(lines[0])}
     assert f"mv '{path}'" in error.value.hint
@@ -140,7 +153,7 @@ def test_zeros_before_more_than_a_batch_are_corruption(path: Path):
     lines = write(path, 2).splitlines(keepends=True)
     path.write_bytes(lines[0] + b"\0\0\n" + lines[1] * (MAX_BATCH_BYTES // len(lines[1]) + 2))
     with pytest.raises(SymbiontError, match="expected line 2 of"):
-        JournalFile(path, chained=False, files=FileOps()).open()
+        open_(JournalFile(path, chained=False, files=FileOps()))
 
 
 EDITS: dict[str, Edit] = {
@@ -158,7 +171,7 @@ def test_a_history_that_was_edited_does_not_open(path: Path, edit: Edit):
     lines = write(path, 1, 2, 1, chained=True).splitlines(keepends=True)
     path.write_bytes(b"".join(edit(lines)))
     with pytest.raises(SymbiontError, match=r"to continue the hash chain, got: a line changed, removed or inserted"):
-        JournalFile(path, chained=True, files=FileOps()).open()
+        open_(JournalFile(path, chained=True, files=FileOps()))
 
 
 def test_no_flipped_bit_of_a_chained_journal_passes_silently(path: Path):
@@ -167,7 +180,7 @@ def test_no_flipped_bit_of_a_chained_journal_passes_silently(path: Path):
     for position in range(len(whole)):
         path.write_bytes(whole[:position] + bytes([whole[position] ^ 0x01]) + whole[position + 1 :])
         try:
-            opened = JournalFile(path, chained=True, files=FileOps()).open()
+            opened = open_(JournalFile(path, chained=True, files=FileOps()))
         except SymbiontError:
             continue
         assert opened.quarantined_bytes > 0
@@ -208,7 +221,7 @@ def test_after_an_orderly_close_the_file_stays_where_it_is(path: Path):
 def test_the_mark_of_an_orderly_close_counts_once(path: Path):
     write(path, 2)
     file = JournalFile(path, chained=False, files=FileOps())
-    file.open()
+    open_(file)
     file.append([record(3)])
     assert not Path(f"{path}.clean").exists()
 
@@ -216,14 +229,14 @@ def test_the_mark_of_an_orderly_close_counts_once(path: Path):
 def test_a_journal_whose_sync_failed_is_written_once_more_and_goes_on(path: Path):
     files = FaultyFiles()
     file = JournalFile(path, chained=False, files=files)
-    file.open()
+    open_(file)
     file.append([record(1)])
     files.fail("sync_data", errno.EIO)
     with pytest.raises(SyncFailed):
         file.append([record(2)])
     file.close()
     inode = path.stat().st_ino
-    assert list(file.open().records) == [record(1)]
+    assert open_(file).records == [record(1)]
     assert path.stat().st_ino != inode
     assert file.append([record(3)]) == 2
 
@@ -242,7 +255,7 @@ def test_a_full_disk_does_not_keep_a_healthy_journal_from_opening(path: Path):
     Path(f"{path}.clean").unlink()
     files = FaultyFiles()
     files.fail("write", errno.ENOSPC)
-    opened = JournalFile(path, chained=False, files=files).open()
+    opened = open_(JournalFile(path, chained=False, files=files))
     assert [line + b"\n" for line in opened.records] == whole.splitlines(keepends=True)
 
 
@@ -252,7 +265,7 @@ def test_a_torn_journal_waits_for_space_with_nothing_lost(path: Path):
     files = FaultyFiles()
     files.fail("write", errno.ENOSPC)
     with pytest.raises(OSError, match="injected"):
-        JournalFile(path, chained=False, files=files).open()
+        open_(JournalFile(path, chained=False, files=files))
     assert path.read_bytes() == whole
     assert len(reopen(path).records) == 2
 
@@ -288,7 +301,7 @@ async def test_a_torn_tail_is_told_in_the_log_with_where_it_is_kept(path: Path):
     tear(path)
     journal = FileJournal(path, chained=False)
     with capture_logs() as logs:
-        opened = await journal.open()
+        opened = await journal.open(Lines())
         await journal.close()
     (told,) = logs
     assert (told["event"], told["log_level"], told["bytes"]) == ("torn_tail_put_aside", "warning", 5)
@@ -299,6 +312,6 @@ async def test_a_whole_journal_opens_without_a_word(path: Path):
     write(path, 1)
     journal = FileJournal(path, chained=False)
     with capture_logs() as logs:
-        await journal.open()
+        await journal.open(Lines())
         await journal.close()
     assert logs == []

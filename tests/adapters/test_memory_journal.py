@@ -8,12 +8,12 @@ import pytest
 
 from symbiont.adapters.memory_journal import MemoryJournal
 from symbiont.domain.errors import SymbiontError
-from tests.contract.journal_contract import record
+from tests.contract.journal_contract import opening, record
 
 
 async def test_records_of_one_pass_of_the_loop_are_one_batch():
     journal = MemoryJournal(chained=True)
-    await journal.open()
+    await opening(journal)
     journal.append(record(1))
     journal.append(record(2))
     await asyncio.sleep(0)
@@ -24,7 +24,7 @@ async def test_records_of_one_pass_of_the_loop_are_one_batch():
 
 async def test_a_receipt_is_there_in_the_next_pass_and_not_before():
     journal = MemoryJournal()
-    await journal.open()
+    await opening(journal)
     receipt = journal.append(record(1))
     assert not receipt.done()
     assert len(journal.records) == 0
@@ -35,7 +35,7 @@ async def test_a_receipt_is_there_in_the_next_pass_and_not_before():
 
 async def test_failures_are_used_up_one_batch_each():
     journal = MemoryJournal()
-    await journal.open()
+    await opening(journal)
     journal.fail_next(OSError(errno.ENOSPC, "full"))
     journal.fail_next(OSError(errno.EIO, "broken"))
     codes: list[int | None] = []
@@ -49,15 +49,15 @@ async def test_failures_are_used_up_one_batch_each():
 
 async def test_a_crash_takes_what_was_not_acknowledged():
     journal = MemoryJournal()
-    await journal.open()
+    await opening(journal)
     await journal.append(record(1))
     lost = journal.append(record(2))
     journal.crash()
     assert lost.cancelled()
-    assert list((await journal.open()).records) == [record(1)]
+    assert await opening(journal) == [record(1)]
 
 
 async def test_records_that_are_none_do_not_open():
     journal = MemoryJournal([b"nonsense", record(1)])
     with pytest.raises(SymbiontError, match="expected line 1 of in memory"):
-        await journal.open()
+        await opening(journal)

@@ -38,7 +38,8 @@ class MemoryShelf(Shelf):
         self._current = MemoryJournal()
 
     def journal(self, *, chained: bool = False, max_pending: int = 1_000) -> Journal:
-        self._current = MemoryJournal(self._current.records, chained=chained, max_pending=max_pending)
+        old = self._current
+        self._current = MemoryJournal(old.records, chained=chained, max_pending=max_pending, noted=old.noted)
         return self._current
 
     def put(self, records: Sequence[bytes]) -> None:

@@ -7,13 +7,14 @@ from itertools import count
 from pathlib import Path
 
 from symbiont.adapters.journal import FileJournal
+from tests.contract.journal_contract import opening
 
 PRODUCERS = 8
 
 
 async def main(path: Path, run: str, *, chained: bool) -> None:
     journal = FileJournal(path, chained=chained)
-    await journal.open()
+    await opening(journal)
     numbers = count()
 
     async def produce() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from symbiont.adapters.journal import FileJournal
-from tests.contract.journal_contract import chain_fault
+from tests.contract.journal_contract import chain_fault, opening
 
 ROOT = Path(__file__).parents[2]
 CHILD = Path(__file__).with_name("journal_child.py")
@@ -32,9 +32,9 @@ def acknowledged_until_killed(path: Path, run: int, kind: str, patience: int) ->
 
 async def contents(path: Path, kind: str) -> list[bytes]:
     journal = FileJournal(path, chained=kind == "chained")
-    records = (await journal.open()).records
+    records = await opening(journal)
     await journal.close()
-    return list(records)
+    return records
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from symbiont.adapters.journal_file import JournalFile
-from tests.contract.journal_contract import chain_fault, without_chain
+from tests.contract.journal_contract import Lines, chain_fault, without_chain
 from tests.doubles.simulated_disk import PowerCut, SimulatedDisk
 
 PATH = Path("/data/journal.jsonl")
@@ -40,9 +40,9 @@ class Witness:
         file.append(records)
         self.acknowledged, self.under_way = self.acknowledged + records, []
 
-    def rewrite(self, file: JournalFile, records: list[bytes]) -> None:
+    def compact(self, file: JournalFile, records: list[bytes]) -> None:
         self.replacement = records
-        file.rewrite(records)
+        file.compact(records)
         self.acknowledged, self.replacement = records, None
 
     def accepts(self, found: list[bytes]) -> bool:
@@ -52,15 +52,21 @@ class Witness:
         return known == self.acknowledged and more == self.under_way[: len(more)]
 
 
+def opened(file: JournalFile) -> list[bytes]:
+    fold = Lines()
+    file.open(fold)
+    return fold.lines
+
+
 def live(disk: SimulatedDisk, witness: Witness, *, chained: bool) -> None:
     new = numbered()
     for generation in range(2):
         file = JournalFile(PATH, chained=chained, files=disk)
-        file.open()
+        opened(file)
         witness.append(file, [next(new)])
         witness.append(file, [next(new) for _ in range(4)])
         if not chained:
-            witness.rewrite(file, [*witness.acknowledged[1::2], next(new)])
+            witness.compact(file, [*witness.acknowledged[1::2], next(new)])
         witness.append(file, [next(new), next(new)])
         if generation == 0:
             file.close()
@@ -68,14 +74,15 @@ def live(disk: SimulatedDisk, witness: Witness, *, chained: bool) -> None:
 
 def check(disk: SimulatedDisk, witness: Witness, *, chained: bool) -> None:
     first = JournalFile(PATH, chained=chained, files=disk)
-    lines = list(first.open().records)
+    lines = opened(first)
     assert witness.accepts([without_chain(line) for line in lines])
     first.append([b'{"after":1}'])
-    again = JournalFile(PATH, chained=chained, files=disk.survivor(random.Random(0))).open()
-    assert list(again.records[:-1]) == lines
-    assert without_chain(again.records[-1]) == b'{"after":1}'
+    fold = Lines()
+    again = JournalFile(PATH, chained=chained, files=disk.survivor(random.Random(0))).open(fold)
+    assert fold.lines[:-1] == lines
+    assert without_chain(fold.lines[-1]) == b'{"after":1}'
     assert again.quarantined_bytes == 0
-    assert chain_fault(again.records) == ""
+    assert chain_fault(fold.lines) == ""
 
 
 def calls_of_a_whole_life(*, chained: bool, short_writes: int) -> int:
@@ -122,12 +129,12 @@ def test_a_refused_record_does_not_come_back_after_a_power_cut():
     for seed in range(50):
         disk = FullDisk()
         file = JournalFile(PATH, chained=True, files=disk)
-        file.open()
+        opened(file)
         file.append([b'{"n":1}'])
         disk.room = 250
         with pytest.raises(OSError, match="no space"):
             file.append([b'{"n":2}', b'{"n":3}', b'{"n":4}'])
-        found = JournalFile(PATH, chained=True, files=disk.survivor(random.Random(seed))).open().records
+        found = opened(JournalFile(PATH, chained=True, files=disk.survivor(random.Random(seed))))
         assert [without_chain(line) for line in found] == [b'{"n":1}']
 
 
@@ -141,6 +148,6 @@ def test_a_cut_during_recovery_is_recovered_from_in_turn():
         for cut in range(1, 12):
             second = disk.survivor(random.Random(seed), cut_at=cut)
             try:
-                JournalFile(PATH, chained=True, files=second).open()
+                opened(JournalFile(PATH, chained=True, files=second))
             except PowerCut:
                 check(second.survivor(rng), witness, chained=True)
