@@ -90,7 +90,8 @@ class Queue(_Section, frozen=True):
     """In which order tasks are taken, and how long they and their keys are kept."""
 
     drain: Literal["continuous", "heartbeat"] = "continuous"
-    """When queued tasks are taken: as slots free up, or only when the heartbeat sweeps. Direct tasks never wait for a sweep."""
+    """When queued tasks are taken: `continuous`, as slots free up, or `heartbeat`, only when it sweeps. Direct tasks never wait
+    for a sweep."""
 
     max_queue_batch: Count = 5
     """With `drain = "heartbeat"`: queued tasks taken per sweep at most."""

@@ -13,7 +13,8 @@ from symbiont.domain.tier import TierTable
 from symbiont.http import body, encode, openapi, parse
 from symbiont.http.edge import edge
 from symbiont.http.gate import Gate
-from symbiont.http.routes import ROUTES, Asked, Desk, Route
+from symbiont.http.route import Asked, Desk, Route
+from symbiont.http.routes import ROUTES
 from symbiont.service.api import Service
 
 
@@ -60,4 +61,6 @@ async def _fields(desk: Desk, route: Route, request: web.Request) -> dict[str, o
     fields = body.decode_object(await body.read(request, desk.max_body_bytes))
     if route.body is None:
         parse.no_unknown(fields, (), "body")
+    if route.body is parse.TaskBody:
+        return parse.with_key(fields, request.headers.getall(parse.IDEMPOTENCY_HEADER, []))
     return fields

@@ -15,7 +15,7 @@ from symbiont.domain.errors import SymbiontError
 from symbiont.domain.wording import did_you_mean, encodable, listed, quoted
 from symbiont.http import body, encode, guard
 from symbiont.http.gate import Gate
-from symbiont.http.routes import Route
+from symbiont.http.route import Route
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("symbiont.http")
 

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.wording import encodable
-from symbiont.service import views
+from symbiont.service import queue_views, views
 
 View = (
     views.TaskAnswer
@@ -26,6 +26,9 @@ View = (
     | views.LedgerStats
     | views.Beat
     | views.Woken
+    | queue_views.BulkAnswer
+    | queue_views.QueueState
+    | queue_views.QueueStatus
     | msgspec.Raw
 )
 
@@ -74,6 +77,8 @@ def plain(view: View) -> object:
         case views.LedgerPage() | views.LedgerStats() | views.Health() | views.Queued() | views.TaskChanged():
             return view
         case views.DryRun() | views.Beat() | views.Woken() | msgspec.Raw():
+            return view
+        case queue_views.BulkAnswer() | queue_views.QueueState() | queue_views.QueueStatus():
             return view
         case _:
             assert_never(view)

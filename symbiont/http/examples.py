@@ -4,7 +4,7 @@ import msgspec
 
 from symbiont.domain.task import Classification
 from symbiont.http.encode import View
-from symbiont.service import views
+from symbiont.service import queue_views, views
 
 _AT = "2026-03-19T14:33:12Z"
 _TASK = "Classify this customer feedback: it arrived late, but it works."
@@ -65,6 +65,10 @@ _STATUS = views.Status(
     rehearsal=_NONE,
 )
 
+_COUNTS = {"pending": 2, "processing": 0, "done": 40, "failed": 1, "cancelled": 0}
+_RUNNING = queue_views.QueueState(None, "running", None, **_COUNTS)
+_PAUSED = queue_views.QueueState("shop", "paused", _AT, **_COUNTS)
+
 EXAMPLES: dict[type, View] = {
     views.TaskAnswer: _ANSWER,
     views.DryRun: views.DryRun(
@@ -97,4 +101,7 @@ EXAMPLES: dict[type, View] = {
         rescued=0,
     ),
     views.Woken: views.Woken((_LIMIT,)),
+    queue_views.BulkAnswer: queue_views.BulkAnswer("retry", False, 1, ("queued-1711123500",), (), True),
+    queue_views.QueueState: _PAUSED,
+    queue_views.QueueStatus: queue_views.QueueStatus(_RUNNING, (_PAUSED,)),
 }

@@ -1,80 +1,17 @@
 """The route table: what the API offers, one row and one tiny handler each.
 
 The application registers these rows and the OpenAPI document is made from them, so neither can know a route the other
-does not. Handlers see parsed values and the service, never the request: parse, call, return the view.
+does not.
 """
-
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal
 
 import msgspec
 
-from symbiont.domain.intake import Intake
 from symbiont.domain.task import Status
 from symbiont.http import parse
 from symbiont.http.encode import View
+from symbiont.http.queue_routes import QUEUE_ROUTES
+from symbiont.http.route import LIMIT, Asked, Desk, Param, Route
 from symbiont.service import views
-from symbiont.service.api import Service
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What every handler has at hand: the service, the rules of a task, the settings, the OpenAPI document."""
-
-    service: Service
-    intake: Intake
-    wait_s: float
-    max_body_bytes: int
-    document: msgspec.Raw
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A request after parsing: query parameters (known, once each), fields of the body, parts of the path."""
-
-    params: Mapping[str, str]
-    fields: Mapping[str, object]
-    path: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Param:
-    """A query parameter and the JSON Schema of its value."""
-
-    name: str
-    about: str
-    schema: Mapping[str, object]
-
-
-Handler = Callable[[Desk, Asked], Awaitable[View]]
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One row: where, who handles it, what it takes and answers, and which codes it can refuse with besides the common.
-
-    `waits`: an answer may take as long as a task. `is_gated` False: answered above the tree, which may be away.
-    """
-
-    method: Literal["GET", "POST"]
-    path: str
-    handle: Handler
-    summary: str
-    answers: tuple[type, ...]
-    body: type[msgspec.Struct] | None = None
-    params: tuple[Param, ...] = ()
-    codes: tuple[str, ...] = ()
-    waits: bool = False
-    is_gated: bool = True
-
-    @property
-    def name(self) -> str:
-        return self.handle.__name__
-
-    @property
-    def param_names(self) -> tuple[str, ...]:
-        return tuple(param.name for param in self.params)
 
 
 async def submit_task(desk: Desk, asked: Asked) -> View:
@@ -132,11 +69,6 @@ async def show_openapi(desk: Desk, _asked: Asked) -> View:
     return desk.document
 
 
-LIMIT = Param(
-    "limit",
-    "How many at most, newest last.",
-    {"type": "integer", "minimum": 1, "maximum": parse.MAX_LIMIT, "default": parse.DEFAULT_LIMIT},
-)
 STATUS = Param("status", "Only tasks in this state.", {"type": "string", "enum": [str(one) for one in Status]})
 DRY_RUN = Param(
     "dry_run",
@@ -150,7 +82,7 @@ WAIT_S = Param(
     {"type": "number", "minimum": 0},
 )
 
-_TASK_CODES = ("MISSING_FIELD", "EMPTY_TASK", "UNKNOWN_TIER", "TASK_TOO_LONG", "STORAGE_REFUSED")
+_TASK_CODES = ("MISSING_FIELD", "EMPTY_TASK", "UNKNOWN_TIER", "TASK_TOO_LONG", "CONFLICT", "STORAGE_REFUSED")
 
 ROUTES: tuple[Route, ...] = (
     Route(
@@ -180,6 +112,7 @@ ROUTES: tuple[Route, ...] = (
         "POST", "/queue/{id}/retry", retry_task, "Run a failed or cancelled task again",
         (views.TaskChanged,), codes=("NOT_FOUND", "CONFLICT"),
     ),
+    *QUEUE_ROUTES,
     Route("POST", "/heartbeat", beat, "Beat now instead of at the next interval", (views.Beat,)),
     Route("POST", "/wake", wake, "Lift every limit by hand and try again", (views.Woken,)),
     Route("GET", "/openapi.json", show_openapi, "This document", (msgspec.Raw,)),

@@ -8,9 +8,10 @@ from typing import Protocol
 
 from symbiont.domain.task import NewTask
 from symbiont.service import views
+from symbiont.service.queue_service import QueueApi
 
 
-class Service(Protocol):
+class Service(QueueApi, Protocol):
     async def run_task(self, new: NewTask, *, wait_s: float) -> views.TaskAnswer:
         """Record, run and answer. After `wait_s` seconds: `STILL_PENDING` with `details={"id", "status", …}`; the task goes on."""
         ...

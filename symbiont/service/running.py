@@ -10,9 +10,10 @@ from symbiont.service import views
 from symbiont.service.commands import Commands
 from symbiont.service.dry_run import dry_run
 from symbiont.service.queries import Queries
+from symbiont.service.queue_service import QueueService
 
 
-class RunningService(Queries, Commands):
+class RunningService(Queries, Commands, QueueService):
     """Everything HTTP and CLI may ask of this process."""
 
     def __init__(
@@ -28,6 +29,7 @@ class RunningService(Queries, Commands):
     ) -> None:
         Queries.__init__(self, runtime, tiers=tiers, clock=clock, workers=workers, version=version)
         Commands.__init__(self, runtime, tiers=tiers, clock=clock)
+        QueueService.__init__(self, runtime)
         self._config = config
         self._prices = prices
 
