@@ -249,6 +249,8 @@ class Dispatcher(Actor):
         task = await self.named(names.QUEUE).call(Take(source, self._since), timeout_s=None)
         self._is_refused = isinstance(task, Refused)
         if not isinstance(task, Task):
+            if task is None and source != "direct":
+                self._left_of_sweep = 0  # what comes now is for the next sweep
             return False
         self._left_of_sweep -= self._left_of_sweep > 0 and task.source == "queued"
         run = _Run(task.id, task.lease)

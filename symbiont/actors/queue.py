@@ -9,6 +9,7 @@ Its parts: what comes in (`queue_intake`), the tasks on disk (`queue_record`), l
 what is stopped (`queue_switches`), many at once (`queue_bulk`).
 """
 
+import asyncio
 from collections import defaultdict
 from functools import partial
 from typing import Any, assert_never
@@ -260,7 +261,10 @@ class Queue(Actor):
         return self._record.prune(task, asker) if task.status in FINAL else Illegal(task_id, task.status)
 
     def _next_portion(self, run: BulkRun) -> None:
-        self.send_after(0.0, NextPortion(run))
+        """After whoever is in the mailbox by now."""
+        now: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        now.set_result(None)
+        self.pipe(now, lambda _: NextPortion(run))
 
     def _tidy(self) -> None:
         for task in self._backlog.too_old(self._rules.retention, self._now(), PRUNED_AT_ONCE):
