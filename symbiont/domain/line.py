@@ -15,6 +15,8 @@ import heapq
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import msgspec
+
 CLASSES = 8
 """Four ranks, direct and queued."""
 
@@ -26,7 +28,7 @@ class Place(NamedTuple):
     project: str
 
 
-class Ready(NamedTuple):
+class Ready(msgspec.Struct, frozen=True, order=True, gc=False):
     """A task in line. Sorts by arrival; `since` is when it became ready, on a clock that never jumps."""
 
     arrival: int

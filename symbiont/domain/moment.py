@@ -10,7 +10,7 @@ LEAST_CHARS = len("2026-03-19T14:33Z")
 
 def rfc3339(epoch_s: float) -> str:
     """`2026-03-19T14:33:12Z`, cut to the second."""
-    return datetime.fromtimestamp(epoch_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(epoch_s, UTC).isoformat(timespec="seconds")[:19] + "Z"
 
 
 def epoch_s(moment: str) -> float:

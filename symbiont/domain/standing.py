@@ -31,9 +31,11 @@ class Census:
 
     def _add(self, task: Task, step: int) -> None:
         self.all[task.status] += step
-        counts = self._by_project.setdefault(task.project, Counter())
+        counts = self._by_project.get(task.project)
+        if counts is None:
+            counts = self._by_project[task.project] = Counter()
         counts[task.status] += step
-        if not any(counts.values()):
+        if step < 0 and not any(counts.values()):
             del self._by_project[task.project]
 
     def of(self, project: str | None) -> Counter[Status]:

@@ -104,7 +104,7 @@ class OpenCall(msgspec.Struct, frozen=True):
     billing: Billing = "subscription"
 
 
-class Try(msgspec.Struct, frozen=True, omit_defaults=True):
+class Try(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One model call of a task's story: what it came to, when it ended, how long it took, what it cost (None: unknown)."""
 
     attempt: int
@@ -135,13 +135,13 @@ class NewTask(msgspec.Struct, frozen=True):
     delay_s: float | None = None
 
 
-class Task(msgspec.Struct, frozen=True, omit_defaults=True):
+class Task(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A task as the queue knows it. The first four fields are the classic ones of `queue.jsonl`.
 
     `attempt` numbers its leases and the model calls within them (1 = first); one that made no call leaves a gap. `lease` is the attempt its current run began with and fences
     the runs: only the one that holds it may change the task. `failures` counts used-up tries; waiting for a limit is none. `rescues` counts the
     runs it lost with a call under way; `story` has its latest calls, oldest first. `key`, `run_at`, `delay_s` are as they were asked for; `position` is what a repeated
-    submission is told. Times: `created_at`, `finished_at` RFC 3339 UTC; `not_before`, `run_at` epoch seconds.
+    submission is told. A hundred thousand of them are no concern of the garbage collector: no value in here refers back. Times: `created_at`, `finished_at` RFC 3339 UTC; `not_before`, `run_at` epoch seconds.
     """
 
     id: str

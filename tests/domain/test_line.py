@@ -1,6 +1,7 @@
 """Whose turn it is: ranks, turns of projects, and that nothing starves."""
 
 from collections import Counter
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,7 +85,7 @@ def test_of_two_projects_that_wait_neither_is_served_twice_before_the_other(step
         else:
             taken.append(counter.take())
     ours = [task_id[0] for task_id in taken if task_id is not None and task_id[0] in "xy"]
-    assert all(one != other for one, other in zip(ours, ours[1:], strict=False))
+    assert all(one != other for one, other in pairwise(ours))
 
 
 def test_a_project_with_very_many_tasks_delays_another_by_one_turn():
