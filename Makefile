@@ -7,13 +7,14 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c config/constraints.txt
 NEEDS := $(VENV)/python.stamp pyproject.toml config/constraints.txt
 
-.PHONY: help demo run test lint bench clean
+.PHONY: help demo run test simulate lint bench clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo [REAL=1]  the whole thing once, in a temporary data directory; REAL=1 calls models and costs money"
 	@echo "make run            the server, as the configuration says"
 	@echo "make test           all tests but those that need the real Claude Code CLI"
+	@echo "make simulate       10,000 storms over the whole tree; another lot: ARGS='--from 1000 --seeds 50000', one again: ARGS='--replay 17'"
 	@echo "make lint           ruff, mypy, pyright, import layers"
 	@echo "make bench          what the claims about speed rest on"
 	@echo "make clean          take away what the others made"
@@ -26,6 +27,9 @@ run: $(VENV)/runtime.stamp
 
 test: $(VENV)/test.stamp
 	@$(BIN)/python -m pytest $(ARGS)
+
+simulate: $(VENV)/test.stamp
+	@$(BIN)/python -m tests.actors.simulate $(ARGS)
 
 lint: $(VENV)/lint.stamp
 	@$(BIN)/ruff check

@@ -8,6 +8,7 @@ Files in import order; each imports only those before it:
     signals, ref, relations, process    the words of processes; addresses and calls; links and monitors; life and death
     scheduler, runtime, inbox           the run queue; the table of all processes; the bounded mailbox
     actor, debug, worker                the callbacks one writes; who looks on; the task in which callbacks wait
+    extras, obituary, start             what few actors have; the reports of a bad end; a start that is awaited
     callbacks, actor_process, spawning  what results mean; turns and the shortcut of calls; bringing an actor up
     pending, attributes, sys            answers fetched later; what a change may undo; looking into a living actor
     admin, child, children              what one may ask; one child's beginning and end; the table of a supervisor's children

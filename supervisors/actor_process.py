@@ -21,7 +21,7 @@ from supervisors.exits import NOPROC, NORMAL, CallExit, ExitReason
 from supervisors.extras import Extras, TimeUp
 from supervisors.inbox import Item, Kind
 from supervisors.ref import CALL_TIMEOUT_S, UNANSWERED, From, Request
-from supervisors.scheduler import CLOCK_EVERY, QUEUE, STEP_ASIDE, TURN_MESSAGES, one_pass
+from supervisors.scheduler import CLOCK_EVERY, GRACE_MESSAGES, GRACE_S, QUEUE, STEP_ASIDE, TURN_MESSAGES, one_pass
 from supervisors.signals import CURRENT, DEAD, RUNNING, Exit, State
 from supervisors.start import Starting
 from supervisors.validation import check_patience
@@ -83,7 +83,9 @@ class ActorProcess(CallbackProcess):
                     self._serve_call(item)
                     if self._is_busy:
                         return
-                if not served & _NO_CLOCK and (served >= TURN_MESSAGES or self._scheduler.now() > until_s):
+                if not served & _NO_CLOCK and (
+                    served >= TURN_MESSAGES or self._scheduler.now() > until_s + min(GRACE_MESSAGES, served) * GRACE_S
+                ):
                     break
         except BaseException as error:
             # whatever a callback raises is its end, and its supervisor's business
@@ -160,7 +162,7 @@ class ActorProcess(CallbackProcess):
         while not self._is_awake and self._extras is None:
             scheduler = self._scheduler
             scheduler.shortcuts = count = scheduler.shortcuts + 1
-            if not count & _NO_CLOCK:
+            if count >= scheduler.ask_at:
                 verdict = scheduler.verdict(count)
                 if verdict is QUEUE:
                     break

@@ -26,7 +26,7 @@ from supervisors.events import Event
 from supervisors.exits import KILLED
 from supervisors.process import Process
 from supervisors.runtime import Runtime
-from supervisors.scheduler import AT_ONCE, CLOCK_EVERY, QUEUE, STEP_ASIDE, Runnable, Scheduler, Verdict
+from supervisors.scheduler import AT_ONCE, QUEUE, STEP_ASIDE, Runnable, Scheduler, Verdict
 from supervisors.virtual_time import VirtualClock
 
 __all__ = ["ScheduleFailed", "World", "explore"]
@@ -83,12 +83,12 @@ class _DrawingScheduler(Scheduler):
         return self._random.choice((AT_ONCE, STEP_ASIDE, QUEUE))
 
     @property
-    def shortcuts(self) -> int:
+    def ask_at(self) -> int:
         """Every call asks for a verdict."""
-        return CLOCK_EVERY - 1
+        return 0
 
-    @shortcuts.setter
-    def shortcuts(self, value: int) -> None: ...
+    @ask_at.setter
+    def ask_at(self, value: int) -> None: ...
 
     @property
     def depth(self) -> int:

@@ -45,6 +45,8 @@ class Restart(StrEnum):
 
 
 class ChildType(StrEnum):
+    """What a child is, for those who walk the tree and for its default of `shutdown_s` (OTP `child_spec`: `type`)."""
+
     WORKER = "worker"
     SUPERVISOR = "supervisor"
 

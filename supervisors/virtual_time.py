@@ -57,6 +57,10 @@ class VirtualClock:
     def wall(self) -> float:
         return self._epoch_s + self._now_s
 
+    def jump_wall(self, seconds: float) -> None:
+        """Somebody corrects the wall clock, forward or back. No time passes."""
+        self._epoch_s += seconds
+
     def call_at(self, when_s: float, callback: Callable[[], object]) -> Timer:
         armed = _Armed(callback)
         if len(self._heap) > self._full:

@@ -9,7 +9,7 @@ import asyncio
 import gc
 import os
 import socket
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -31,25 +31,32 @@ from symbiont.actors.ledger import Ledger
 from symbiont.actors.life import Life, World
 from symbiont.actors.queue import Queue
 from symbiont.actors.tree import Makers, tree
+from symbiont.actors.webhooks import Webhooks
 from symbiont.adapters.claude_cli import ClaudeCli, find_claude, reap_orphans
 from symbiont.adapters.data_dir import DataDir
 from symbiont.adapters.journal import FileJournal
+from symbiont.adapters.ledger_files import LedgerFiles
 from symbiont.adapters.rehearsal import Rehearsal
 from symbiont.adapters.stop_signals import on_stop_signals
 from symbiont.adapters.system import SystemClock, SystemRandomness
+from symbiont.adapters.webhook import Target, WebhookSender
 from symbiont.config import Loaded, check_whole, data_dir, price_table, tier_table
-from symbiont.config.policies import closure_policy, queue_rules
+from symbiont.config.policies import closure_policy, hooks, queue_rules
+from symbiont.config.schema import Webhooks as WebhookSettings
+from symbiont.config.webhook_keys import webhook_keys
 from symbiont.domain.advice import advice_without_server
 from symbiont.domain.errors import SymbiontError
-from symbiont.domain.intake import Intake
+from symbiont.domain.intake import Intake, TaskUrls
+from symbiont.domain.ledger import Entry
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.task import NewTask, Source
+from symbiont.domain.webhook import TASK_HOOK
 from symbiont.http.actor_gate import ActorGate
 from symbiont.http.app import build_app
 from symbiont.http.listen import allow_files, bind, url_of
 from symbiont.http.listen import serve as listen
 from symbiont.ports import Worker, WorkerCheck
-from symbiont.service import views
+from symbiont.service import ledger_views, views
 from symbiont.service.dry_run import dry_run
 from symbiont.service.running import RunningService
 from symbiont.telemetry import logs
@@ -151,8 +158,9 @@ def makers_of(world: World, data: DataDir, is_available: WorkerCheck, only: Only
     """The journals are made once: a new life of an actor opens the same one, which waits for the writer of the old."""
     config, clock = world.config, world.clock
     ledger = FileJournal(data.ledger, chained=True)
-    plain = (data.queue, data.switches, data.heartbeat, data.limits)
-    queue, switches, beats, limits = (FileJournal(path, chained=False) for path in plain)
+    unchained = (data.queue, data.switches, data.heartbeat, data.limits, data.budgets, data.webhooks)
+    queue, switches, beats, limits, alerts, outbox = (FileJournal(path, chained=False) for path in unchained)
+    sender = WebhookSender(targets_of(config.webhooks), clock)
 
     def dispatcher() -> Dispatcher:
         return Dispatcher(
@@ -180,13 +188,43 @@ def makers_of(world: World, data: DataDir, is_available: WorkerCheck, only: Only
             min_free_bytes=config.heartbeat.min_free_bytes,
         )
 
+    def webhooks() -> Webhooks:
+        return Webhooks(
+            hooks=hooks(config),
+            journal=outbox,
+            notifier=sender,
+            clock=clock,
+            randomness=SystemRandomness(),
+            max_in_flight=config.webhooks.max_in_flight,
+        )
+
     return Makers(
-        ledger=lambda: Ledger(ledger),
+        ledger=lambda: Ledger(ledger, clock=clock, budgets=config.budgets, notes=alerts),
         queue=lambda: Queue(queue, switches, clock, queue_rules(config)),
         dispatcher=dispatcher,
         heartbeat=heartbeat,
+        webhooks=webhooks,
         http_server=lambda: HTTPServer(config.server.max_in_flight),
     )
+
+
+def targets_of(settings: WebhookSettings) -> dict[str, Target]:
+    """Where endpoints are and how to sign for them: for the sender alone."""
+    keys = webhook_keys(settings, os.environ)
+    targets = {
+        one.name: Target(one.url, keys[one.name], one.timeout_s, one.allow_http, one.allow_private)
+        for one in settings.endpoints
+    }
+    if settings.allow_task_urls:
+        allowed = settings.allow_task_http, settings.allow_task_private
+        targets[TASK_HOOK] = Target("", keys[TASK_HOOK], settings.task_timeout_s, *allowed)
+    return targets
+
+
+def task_urls(settings: WebhookSettings) -> TaskUrls:
+    if not settings.allow_task_urls:
+        return "none"
+    return "http" if settings.allow_task_http else "https"
 
 
 # Running
@@ -225,6 +263,7 @@ async def _tree(loaded: Loaded, data: DataDir, sockets: list[socket.socket], onl
         tiers=world.tiers,
         prices=world.prices,
         clock=world.clock,
+        reader=LedgerFiles(data.ledger),
         workers=(worker.name,),
         version=our_version(),
     )
@@ -233,7 +272,14 @@ async def _tree(loaded: Loaded, data: DataDir, sockets: list[socket.socket], onl
     try:
         if sockets:
             gate = ActorGate(runtime)
-            app = build_app(service, gate, config.server, world.tiers, config.dispatch.max_task_chars)
+            app = build_app(
+                service,
+                gate,
+                config.server,
+                world.tiers,
+                config.dispatch.max_task_chars,
+                task_urls=task_urls(config.webhooks),
+            )
             connections = CONNECTIONS_PER_REQUEST * config.server.max_in_flight
             allow_files(connections + SPARE_FILES)
             runner = await listen(app, sockets, max_connections=connections)
@@ -248,7 +294,7 @@ async def _spawn_root(world: World, makers: Makers) -> Process:
     slots = sum(worker.slots for worker in world.workers.values())
     supervisor = tree(
         makers,
-        max_tasks=config.server.max_in_flight + slots + SPARE_TASKS,
+        max_tasks=config.server.max_in_flight + slots + config.webhooks.max_in_flight + SPARE_TASKS,
         max_restarts=config.supervision.max_restarts,
         within_s=config.supervision.within_s,
     )
@@ -366,6 +412,24 @@ def run_local(loaded: Loaded, new: NewTask) -> views.TaskAnswer:
             raise KeyboardInterrupt from None
 
 
+def import_local(loaded: Loaded, portions: Iterable[Sequence[Entry]], *, dry_run: bool) -> ledger_views.LedgerImported:
+    """Take lines into the ledger without a server. Raises `DATA_DIR_LOCKED` while one runs."""
+    logs.configure(msgspec.structs.replace(loaded.config.logging, level="warning"))
+    nothing = Only("direct", rfc3339(SystemClock().wall()))
+
+    async def run() -> ledger_views.LedgerImported:
+        imported = duplicates = 0
+        async with running(loaded, with_http=False, only=nothing) as symbiont:
+            for portion in portions:
+                done = await symbiont.service.import_ledger(portion, dry_run=dry_run)
+                imported += done.imported
+                duplicates += done.duplicates
+        return ledger_views.LedgerImported(imported, duplicates, dry_run)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(run())
+
+
 def dry_run_local(loaded: Loaded, new: NewTask) -> views.DryRun:
     """What the task would cost; starts nothing."""
     check_whole(loaded)
@@ -374,4 +438,5 @@ def dry_run_local(loaded: Loaded, new: NewTask) -> views.DryRun:
 
 
 def _admitted(loaded: Loaded, new: NewTask) -> NewTask:
-    return Intake(tier_table(loaded.config), loaded.config.dispatch.max_task_chars).admit(new)
+    config = loaded.config
+    return Intake(tier_table(config), config.dispatch.max_task_chars, task_urls(config.webhooks)).admit(new)

@@ -10,8 +10,12 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from symbiont.domain.ledger import Entry
+from symbiont.domain.ledger_query import LedgerFilter
 from symbiont.domain.outcome import Outcome
+from symbiont.domain.redelivery import Told
 from symbiont.domain.task import Billing
+from symbiont.domain.totals import Totals
 from symbiont.domain.usage import ModelUsage
 
 CallKind = Literal["task", "classify", "judge"]
@@ -193,3 +197,40 @@ class Disk(Protocol):
     """What a health check asks of the machine. Raises `OSError`."""
 
     async def free_bytes(self) -> int: ...
+
+
+class LedgerReader(Protocol):
+    """The whole ledger, also what is too old to be remembered; reads beside the one who writes it.
+
+    Raises `OSError`, and `SymbiontError("DATA_CORRUPT")` for a line that is none.
+    """
+
+    async def newest(self, wanted: LedgerFilter, limit: int) -> Sequence[Entry]:
+        """The last `limit` lines that match, newest last."""
+        ...
+
+    async def totals(self, wanted: LedgerFilter) -> Totals:
+        """What the lines that match come to."""
+        ...
+
+    async def missing(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """Those of the entries that the ledger does not have, each once."""
+        ...
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """A message for an endpoint of the configuration, or for an address that a task brought (`url`)."""
+
+    endpoint: str
+    message_id: str
+    body: bytes
+    url: str = ""
+
+
+class Notifier(Protocol):
+    """Tells endpoints what has happened; knows where they are and how to sign for them.
+
+    `tell` tries once, within the time the endpoint is given. It returns for every way that can end, and raises only for bugs.
+    """
+
+    async def tell(self, notice: Notice) -> Told: ...

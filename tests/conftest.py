@@ -1,9 +1,10 @@
-"""Every asynchronous test runs twice: on asyncio's own loop and on uvloop."""
+"""Every asynchronous test runs twice: on asyncio's own loop and on uvloop. No test leaves its logging to the next."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+import structlog
 import uvloop
 
 
@@ -11,3 +12,11 @@ def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     return {"asyncio": asyncio.SelectorEventLoop, "uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(autouse=True)
+def same_logging() -> Iterator[None]:
+    """A command line that is run in this process sets logging up as for a process of its own."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)

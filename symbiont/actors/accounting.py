@@ -1,5 +1,7 @@
 """From a model call to its line in the ledger: what it cost by our own prices, beside what the worker says. Pure."""
 
+import msgspec
+
 from symbiont.domain.ledger import Entry, preview
 from symbiont.domain.moment import epoch_s, rfc3339_us
 from symbiont.domain.outcome import (
@@ -69,6 +71,7 @@ def entry_of(task: Task, reply: ModelReply, *, tier: Tier, worker: str, prices: 
         billing=reply.billing,
         error_code=None if is_done else code_of(reply.outcome),
         project=task.project,
+        upper_bound_usd=_bound(task.call) if cost_usd is None else msgspec.UNSET,
     )
 
 
@@ -110,7 +113,12 @@ def interrupted(task: Task, call: OpenCall, now: float) -> Entry:
         billing=call.billing,
         error_code="INTERRUPTED",
         project=task.project,
+        upper_bound_usd=_bound(call),
     )
+
+
+def _bound(call: OpenCall | None) -> float | msgspec.UnsetType:
+    return call.upper_bound_usd if call is not None and call.upper_bound_usd else msgspec.UNSET
 
 
 def resolved_model(reply: ModelReply) -> str:

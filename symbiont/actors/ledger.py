@@ -1,50 +1,60 @@
-"""The one writer of the ledger: every model call, once, on disk before anybody hears of it.
+"""The one writer of the ledger: every model call, once, on disk before anybody hears of it; and the budgets over it.
 
 Guarantees: `Append` answers when the line is durable; a call that is appended twice (its first answer was lost in a crash) is
-recorded once and acknowledged both times. Totals are one fold over the lines, the same for every reader.
+recorded once and acknowledged both times. Totals are one fold over the lines, the same for every reader. A call that reserved
+its share of a budget counts against it from then on, first with its upper bound and then with what it cost.
 A disk that refuses is answered with `Refused`; a sync that failed ends the actor, for what the disk holds is then unknown.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
+import structlog
 
-from supervisors import NO_REPLY, Actor, Custom, From, Request, Stop
+from supervisors import NO_REPLY, Actor, Custom, Down, From, Process, Stop
 from supervisors.exits import ExitReason
-from symbiont.domain.ledger import Entry, Totals, decode, encode, key_of
-from symbiont.ports import Journal, Receipt, SyncFailed
+from symbiont.actors import names
+from symbiont.actors.budgeting import Budgeting, limit_of
+from symbiont.actors.ledger_book import CHECKPOINT_AT_END_LINES, CHECKPOINT_LINES, Book
+from symbiont.actors.ledger_messages import (
+    Append,
+    BudgetFreed,
+    Import,
+    Imported,
+    ReadBudgets,
+    ReadTotals,
+    Recorded,
+    Refused,
+    Release,
+    Reserve,
+)
+from symbiont.actors.webhook_messages import LimitNotice
+from symbiont.domain.budget import Alert, Budget, Claim, Granted
+from symbiont.domain.ledger import Entry, encode, key_of
+from symbiont.domain.ledger_fold import Key, LedgerFold
+from symbiont.domain.moment import rfc3339
+from symbiont.ports import Clock, Journal, Receipt, SyncFailed
 
-REMEMBERED_ENTRIES: Final = 10_000
-REMEMBERED_KEYS: Final = 100_000
+__all__ = [
+    "Append",
+    "BudgetFreed",
+    "Import",
+    "Imported",
+    "Ledger",
+    "ReadBudgets",
+    "ReadTotals",
+    "Recorded",
+    "Refused",
+    "Release",
+    "Reserve",
+]
 
-Key = tuple[str, int, str]
+LOOK_AT_BUDGETS_S: Final = 5.0
+"""After a start: by then those are there who want to hear of an alert that was cut off, or of a limit that was lowered."""
 
-
-class Recorded(msgspec.Struct, frozen=True):
-    """The call is on disk."""
-
-
-class Refused(msgspec.Struct, frozen=True):
-    """The disk takes nothing at the moment; nothing of the record remains."""
-
-    reason: str
-
-
-class Append(msgspec.Struct, Request[Recorded | Refused], frozen=True):
-    entry: Entry
-
-
-class ReadTotals(msgspec.Struct, Request[Totals], frozen=True):
-    """The fold of all lines."""
-
-
-class ReadEntries(msgspec.Struct, Request[tuple[Entry, ...]], frozen=True):
-    """The last `limit` entries, newest last; at most as many as are remembered."""
-
-    limit: int
+_log = structlog.get_logger("symbiont.ledger")
 
 
 class _Written(msgspec.Struct, frozen=True):
@@ -52,57 +62,109 @@ class _Written(msgspec.Struct, frozen=True):
     error: Exception | None
 
 
-class Book:
-    """What the actor knows of the lines: a fold of them, and then of each entry that is written."""
+class _ImportWritten(msgspec.Struct, frozen=True):
+    entries: tuple[Entry, ...]
+    results: tuple[object, ...]
+    from_: From
 
-    def __init__(self) -> None:
-        self.totals = Totals()
-        self.recent: deque[Entry] = deque(maxlen=REMEMBERED_ENTRIES)
-        self.known: dict[Key, None] = {}
 
-    def restore(self, state: bytes) -> None:
-        raise ValueError("expected no checkpoint, got: one")
+class _Checkpointed(msgspec.Struct, frozen=True):
+    error: Exception | None
 
-    def absorb(self, lines: Sequence[bytes]) -> None:
-        for line in lines:
-            self.add(decode(line))
 
-    def add(self, entry: Entry) -> None:
-        self.totals.add(entry)
-        self.recent.append(entry)
-        if entry.task_id:
-            self.known[key_of(entry)] = None
-            if len(self.known) > REMEMBERED_KEYS:
-                del self.known[next(iter(self.known))]
+class _LookAtBudgets(msgspec.Struct, frozen=True):
+    pass
+
+
+class _AlertNoted(msgspec.Struct, frozen=True):
+    error: Exception | None
 
 
 class Ledger(Actor):
-    def __init__(self, journal: Journal) -> None:
+    """`notes` is the journal of the alerts given (see `budgeting.py`); a checkpoint is due every `checkpoint_lines`."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        clock: Clock,
+        notes: Journal,
+        budgets: tuple[Budget, ...] = (),
+        checkpoint_lines: int = CHECKPOINT_LINES,
+    ) -> None:
         self._journal = journal
-        self._book = Book()
+        self._clock = clock
+        self._budgeting = Budgeting(budgets, notes=notes, clock=clock)
+        self._book = Book(LedgerFold())
         self._waiting: dict[Key, list[From]] = {}
+        self._imports_under_way = 0
+        self._is_damaged = False
+        self._checkpoint_lines = checkpoint_lines
 
     async def init(self) -> None:
-        await self._journal.open(self._book)
+        fold = LedgerFold()
+        opened = await self._journal.open(fold)
+        self._is_damaged = opened.damage is not None
+        self._book = Book(fold)
+        self._checkpoint_if_due()
+        await self._budgeting.open()
+        self.send_after(LOOK_AT_BUDGETS_S, _LookAtBudgets())
 
     async def terminate(self, reason: ExitReason) -> None:
+        self._checkpoint_if_due(CHECKPOINT_AT_END_LINES)
         await self._journal.close()
+        await self._budgeting.close()
 
-    def handle_call(self, request: Append | ReadTotals | ReadEntries, from_: From) -> object:
+    # Messages
+
+    def handle_call(self, request: Any, from_: From) -> object:
         match request:
             case Append(entry):
                 return self._append(entry, from_)
+            case Import(entries):
+                return self._import(entries, from_)
+            case Reserve(claim):
+                return self._reserve(claim, from_)
             case ReadTotals():
-                return self._book.totals + Totals()
-            case ReadEntries(limit):
-                return tuple(self._book.recent)[-limit:] if limit > 0 else ()
+                return self._book.totals.copy()
+            case ReadBudgets():
+                return self._budgeting.uses(self._book.totals)
+            case _:
+                return super().handle_call(request, from_)
+
+    def handle_cast(self, message: Any) -> object:
+        if not isinstance(message, Release):
+            return super().handle_cast(message)
+        if self._budgeting.release(message.key):
+            self._invite()
+        return None
 
     def handle_info(self, message: Any) -> object:
-        return self._written(message) if isinstance(message, _Written) else super().handle_info(message)
+        match message:
+            case _Written():
+                return self._written(message)
+            case _ImportWritten():
+                return self._import_written(message)
+            case _LookAtBudgets():
+                self._give_notice(self._budgeting.standing(self._book.totals))
+                self._alert(self._budgeting.alerts(self._book.totals))
+                return None
+            case _AlertNoted(error):
+                return _outcome("alert_not_noted", error)
+            case _Checkpointed(error):
+                return _outcome("checkpoint_not_written", error)
+            case Down(process=process):
+                if self._budgeting.release_all(process):
+                    self._invite()
+                return None
+            case _:
+                return super().handle_info(message)
+
+    # Calls
 
     def _append(self, entry: Entry, from_: From) -> object:
         key = key_of(entry)
-        if key in self._book.known:
+        if self._book.has(key):
             return Recorded()
         if key in self._waiting:
             self._waiting[key].append(from_)
@@ -119,10 +181,101 @@ class Ledger(Actor):
     def _written(self, written: _Written) -> Stop | None:
         waiting = self._waiting.pop(key_of(written.entry))
         if isinstance(written.error, SyncFailed):
-            return Stop(Custom(("sync_failed", str(written.error))))
-        if written.error is None:
-            self._book.add(written.entry)
+            return _stop(written.error)
         answer = Recorded() if written.error is None else Refused(str(written.error))
         for from_ in waiting:
             from_.reply(answer)
+        if written.error is None:
+            self._settle(written.entry)
         return None
+
+    def _settle(self, entry: Entry) -> None:
+        self._book.add(entry)
+        had_reserved = self._budgeting.release(key_of(entry))
+        self._alert(self._budgeting.alerts(self._book.totals, after=entry))
+        if had_reserved:
+            self._invite()
+        self._checkpoint_if_due()
+
+    # Calls of others
+
+    def _import(self, entries: Sequence[Entry], from_: From) -> object:
+        news = self._book.take_in(entries)
+        self._imports_under_way += 1
+        written = asyncio.gather(*(self._journal.append(encode(entry)) for entry in news), return_exceptions=True)
+
+        def wrap(done: "asyncio.Future[list[Any]]") -> _ImportWritten:
+            return _ImportWritten(tuple(news), tuple(done.result()), from_)
+
+        self.pipe(written, wrap)
+        return NO_REPLY
+
+    def _import_written(self, written: _ImportWritten) -> Stop | None:
+        self._imports_under_way -= 1
+        refused: BaseException | None = None
+        for entry, result in zip(written.entries, written.results, strict=True):
+            if isinstance(result, BaseException):
+                refused = result
+                self._book.give_up(entry)
+            else:
+                self._book.add(entry)
+        if isinstance(refused, SyncFailed):
+            return _stop(refused)
+        self._alert(self._budgeting.alerts(self._book.totals))
+        written.from_.reply(Imported(len(written.entries)) if refused is None else Refused(str(refused)))
+        self._checkpoint_if_due()
+        return None
+
+    # Checkpoints
+
+    def _checkpoint_if_due(self, lines: int | None = None) -> None:
+        """Only between calls: it covers all that was appended, and so what it says must."""
+        is_quiet = not self._waiting and not self._imports_under_way
+        if is_quiet and not self._is_damaged and self._book.lines_since_checkpoint >= (lines or self._checkpoint_lines):
+            self.pipe(self._journal.checkpoint(self._book.checkpoint()), _checkpointed)
+
+    # Budgets
+
+    def _reserve(self, claim: Claim, from_: From) -> object:
+        answer = self._budgeting.reserve(claim, self._book.totals, from_.caller)
+        if isinstance(answer, Granted) and isinstance(from_.caller, Process):
+            self.monitor(from_.caller)
+        return answer
+
+    def _invite(self) -> None:
+        """Room in a budget: whoever was turned away while it was reserved may look again."""
+        for reason in self._budgeting.worth_another_look():
+            self.named(names.QUEUE).cast(BudgetFreed(reason))
+
+    def _alert(self, alerts: Sequence[Alert]) -> None:
+        def wrap(done: "asyncio.Future[Receipt]") -> _AlertNoted:
+            error = done.exception()
+            return _AlertNoted(error if isinstance(error, Exception) else None)
+
+        self._give_notice(alerts)
+        for alert in alerts:
+            self.pipe(self._budgeting.note(alert, rfc3339(self._clock.wall())), wrap)
+
+    def _give_notice(self, alerts: Sequence[Alert]) -> None:
+        """To the webhooks, which tell each once however often they hear of it: so a start makes good what a crash took along."""
+        at = rfc3339(self._clock.wall())
+        for alert in alerts:
+            self.named(names.WEBHOOKS).cast(LimitNotice(limit_of(alert, at)))
+
+
+def _outcome(event: str, error: Exception | None) -> Stop | None:
+    """What a full disk refused here costs nothing but time: an alert is given again, a start reads more."""
+    if isinstance(error, SyncFailed):
+        return _stop(error)
+    if error is not None:
+        _log.error(event, error=str(error))
+    return None
+
+
+def _checkpointed(done: "asyncio.Future[Receipt]") -> _Checkpointed:
+    error = done.exception()
+    return _Checkpointed(error if isinstance(error, Exception) else None)
+
+
+def _stop(error: BaseException) -> Stop:
+    return Stop(Custom(("sync_failed", str(error))))

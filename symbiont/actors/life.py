@@ -1,6 +1,6 @@
 """The life of a task, from its lease to its end, as one run under the task supervisor:
 
-    classify → choose a lane → begin (on disk) → call the model → settle (ledger, on disk) → judge → finish, wait, or go on
+    classify → choose a lane → reserve (budget) → begin (on disk) → call the model → settle (ledger, on disk) → judge → finish, wait, or go on
 
 Guarantees: no model is called before the queue has written that it will be; no answer before the call is in the ledger; what a
 call cost is settled however the call ended, also when the run is being stopped. An actor that is being restarted is waited for.
@@ -18,10 +18,11 @@ from supervisors import CallExit, Request, Runtime
 from symbiont.actors import names
 from symbiont.actors.accounting import cost_of, entry_of, try_of
 from symbiont.actors.dispatcher import Lease, Outlook, Returned
-from symbiont.actors.ledger import Append, Refused
+from symbiont.actors.ledger import Append, Refused, Release, Reserve
 from symbiont.actors.run_steps import Begin, Complete, Fail, Postpone, Stopped, retry_reason
 from symbiont.config.policies import retry_policy
 from symbiont.config.schema import Config
+from symbiont.domain.budget import Claim, OverBudget, upper_bound_nanos
 from symbiont.domain.classify import classifier_prompt, classifier_schema, classifier_system, read_classification
 from symbiont.domain.closure import stoppage
 from symbiont.domain.heuristic import classify_by_rules
@@ -42,7 +43,7 @@ from symbiont.domain.outcome import (
     code_of,
     detail_of,
 )
-from symbiont.domain.price import PriceTable
+from symbiont.domain.price import PriceTable, usd
 from symbiont.domain.retry import Accept, Escalate, GiveUp, Reroute, RetryHere, Stop, decide
 from symbiont.domain.routing import STOPPAGES, Hold, Route, wanted_tier
 from symbiont.domain.task import Answer, Classification, Failure, OpenCall, Task, Try
@@ -110,7 +111,11 @@ class Life:
         lane = await self._lease(Lease(world.config.routing.classifier_tier, exact=True))
         if not isinstance(lane, Route):
             return await self._classified_without_model(lane)
-        reply = await self._call(lane, self._classifier_call(lane))
+        call = self._classifier_call(lane)
+        over = await self._reserve(lane, call)
+        if over is not None:
+            return await self._classified_within_budget(over)
+        reply = await self._call(lane, call)
         self._report("classify", lane, reply)
         return await self._read(reply.outcome)
 
@@ -122,6 +127,13 @@ class Life:
                 await self._wait(outlook)
                 return None
         return classify_by_rules(self.task.task, self.world.tiers)
+
+    async def _classified_within_budget(self, over: OverBudget) -> Classification | None:
+        """Rules decide where the classifier's tier alone is over its budget; else the task may not be paid for either."""
+        if over.scope == "tier":
+            return classify_by_rules(self.task.task, self.world.tiers)
+        await self._over_budget(over)
+        return None
 
     async def _read(self, outcome: Outcome) -> Classification | None:
         world = self.world
@@ -171,7 +183,11 @@ class Life:
             lane = await self._lease(Lease(wanted, self.task.tier_floor))
             if not isinstance(lane, Route):
                 return await self._wait(lane, classification)
-            reply = await self._call(lane, self._task_call(lane), classification)
+            call = self._task_call(lane)
+            over = await self._reserve(lane, call)
+            if over is not None:
+                return await self._over_budget(over, classification)
+            reply = await self._call(lane, call, classification)
             going_on = await self._judged(lane, reply)
             self._report("task", lane, reply)
         return None
@@ -231,11 +247,26 @@ class Life:
             raise asyncio.CancelledError
         return await self._ask(names.DISPATCHER, lease)
 
+    async def _reserve(self, lane: Route, call: ModelCall) -> OverBudget | None:
+        """What the call may cost, set aside; or the budget that forbids it. A rehearsal costs nothing."""
+        if not self.world.config.budgets or self.world.workers[lane.worker].billing == "rehearsal":
+            return None
+        attempt = self.task.attempt + (1 if call.kind in self._called else 0)
+        claim = Claim((self.task.id, attempt, call.kind), lane.tier, self.task.project, self._bound_nanos(call))
+        answer = await self._ask(names.LEDGER, Reserve(claim))
+        return answer if isinstance(answer, OverBudget) else None
+
+    def _bound_nanos(self, call: ModelCall) -> int:
+        tier = self.world.tiers[call.tier]
+        price = self.world.prices.row(tier.price_model)
+        return upper_bound_nanos(call.kind, (call.system, call.prompt), price, tier.planning_cost_usd)
+
     async def _call(self, lane: Route, call: ModelCall, classification: Classification | None = None) -> ModelReply:
         """Write down that it begins, make it, settle it, give the slot back: in this order, whatever happens."""
         worker = self.world.workers[lane.worker]
         now = rfc3339(self.world.clock.wall())
-        opened = OpenCall(call.kind, lane.tier, lane.worker, call.model, now, worker.billing)
+        bound_usd = usd(self._bound_nanos(call))
+        opened = OpenCall(call.kind, lane.tier, lane.worker, call.model, now, worker.billing, bound_usd)
         task, anew = self.task, call.kind in self._called
         begin = Begin(task.id, task.lease, opened, classification, task.tier_floor, task.failures, anew)
         self.task = await self._undisturbed(self._advance(begin))
@@ -253,6 +284,8 @@ class Life:
             entry = self._entry(lane, reply)
             await self._ask(names.LEDGER, Append(entry))
             self._untold.append(try_of(entry, reply.outcome))
+        elif self.task.call is not None:
+            self.world.runtime.named(names.LEDGER).cast(Release((self.task.id, self.task.attempt, self.task.call.kind)))
         self._is_lane_open = await self._ask(names.DISPATCHER, Returned(reply.outcome))
         self._outcome = reply.outcome
 
@@ -293,6 +326,7 @@ class Life:
             output_tokens=entry.output_tokens,
             estimated_cost_usd=entry.estimated_cost_usd or 0.0,
             timestamp=rfc3339(self.world.clock.wall()),
+            is_cost_unknown=entry.estimated_cost_usd is None,
         )
         await self._tell(Complete(self.task.id, self.task.lease, answer))
 
@@ -306,6 +340,16 @@ class Life:
         moment = self.world.clock.wall() + after_s
         failure = Failure(code_of(outcome), detail_of(outcome))
         await self._tell(Postpone(task.id, task.lease, moment, retry_reason(failure), task.failures + 1, failure))
+
+    async def _over_budget(self, over: OverBudget, classification: Classification | None = None) -> None:
+        """Until the budget allows it; no try is used up. Whoever waits for the answer is told at once instead."""
+        task = self.task
+        if task.source == "direct" or over.on_limit == "refuse":
+            await self._tell(Fail(task.id, task.lease, Failure("BUDGET_EXCEEDED", over.detail)))
+            return
+        postpone = Postpone(task.id, task.lease, over.until, over.reason, task.failures)
+        floor = task.tier_floor
+        await self._tell(msgspec.structs.replace(postpone, classification=classification, tier_floor=floor))
 
     async def _wait(self, hold: Hold | None, classification: Classification | None = None) -> None:
         """Until the limit ends; no try is used up. Without any lane at all the task fails, and so does one whose caller

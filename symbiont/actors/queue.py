@@ -19,6 +19,7 @@ import msgspec
 from supervisors import NO_REPLY, Actor, From, Tasks
 from supervisors.exits import ExitReason
 from symbiont.actors import names
+from symbiont.actors.ledger import BudgetFreed
 from symbiont.actors.queue_bulk import BulkRun, NextPortion, chosen
 from symbiont.actors.queue_intake import QueueIntake
 from symbiont.actors.queue_messages import (
@@ -63,8 +64,11 @@ from symbiont.actors.run_steps import (
     may_be_commanded,
     runs_in,
 )
+from symbiont.actors.webhook_messages import FinishedAfter, TaskFinished
 from symbiont.domain.backlog import Backlog
+from symbiont.domain.budget import BUDGET_WAIT
 from symbiont.domain.bulk import Verb
+from symbiont.domain.finishes import Finishes
 from symbiont.domain.queue_rules import QueueRules
 from symbiont.domain.standing import counts_of
 from symbiont.domain.task import FINAL, Status, Task
@@ -80,8 +84,15 @@ class Queue(Actor):
         self._wall = SteadyWall(clock.wall(), clock.monotonic())
         self._rules = rules
         self._backlog = Backlog(rules.ageing_s)
+        self._finishes = Finishes()
         self._record = QueueRecord(
-            journal, clock, self._backlog, pipe=self.pipe, act_on=self._act_on, look_again=self._notify
+            journal,
+            clock,
+            self._backlog,
+            pipe=self.pipe,
+            act_on=self._act_on,
+            look_again=self._notify,
+            finishes=self._finishes,
         )
         self._recovery = QueueRecovery(self._backlog, self._record, clock, rules, self.named)
         self._switches = QueueSwitches(switches, clock, self._backlog, pipe=self.pipe, resumed=self._notify)
@@ -94,6 +105,7 @@ class Queue(Actor):
         await self._switches.open()
         children = await Tasks(self.named(names.TASKS)).children()
         await self._recovery.recover(runs_in(child.id for child in children))
+        self._waits.end_all(BUDGET_WAIT)  # a limit may have been raised while we were away
         self._waits.look()
 
     async def terminate(self, reason: ExitReason) -> None:
@@ -112,7 +124,7 @@ class Queue(Actor):
                 return self._record.in_turn(request.id, from_, partial(self._advance, request, from_))
             case Rescue(alive, grace_s):
                 return self._recovery.rescue(alive, grace_s)
-            case Get() | AwaitFinal() | ListTasks() | CountTasks() | ReadSwitches() | ReadStanding():
+            case Get() | AwaitFinal() | ListTasks() | CountTasks() | ReadSwitches() | ReadStanding() | FinishedAfter():
                 return self._query(request, from_)
             case _:
                 return self._by_hand(request, from_)
@@ -143,6 +155,9 @@ class Queue(Actor):
                 return TaskPage(tuple(matching[-limit:]) if limit > 0 else (), len(matching))
             case CountTasks():
                 return counts_of(self._backlog.counts)
+            case FinishedAfter(seen, limit):
+                settled = (task for task in self._backlog if not self._record.is_changing(task.id))
+                return self._finishes.after(seen, limit, settled)
             case ReadSwitches():
                 return self._switches.all
             case _:
@@ -153,6 +168,8 @@ class Queue(Actor):
         match message:
             case EndWaits():
                 self._waits.end_all()
+            case BudgetFreed(reason):
+                self._waits.end_all(reason)
             case Tidy():
                 self._tidy()
             case _:
@@ -258,7 +275,9 @@ class Queue(Actor):
         task = self._backlog.get(task_id)
         if task is None:
             return NoSuchTask(task_id)
-        return self._record.prune(task, asker) if task.status in FINAL else Illegal(task_id, task.status)
+        if task.status not in FINAL or self._finishes.is_unseen(task):
+            return Illegal(task_id, task.status)
+        return self._record.prune(task, asker)
 
     def _next_portion(self, run: BulkRun) -> None:
         """After whoever is in the mailbox by now."""
@@ -280,6 +299,8 @@ class Queue(Actor):
             self.named(names.DISPATCHER).cast(StopRun(task.id))
         elif task.status in FINAL:
             self._recovery.ended(task)
+            if self._finishes.is_followed:
+                self.named(names.WEBHOOKS).cast(TaskFinished())
             for from_ in self._waiters.pop(task.id, ()):
                 from_.reply(task)
         self._switches.moved()

@@ -16,8 +16,9 @@ import structlog
 from supervisors import NO_REPLY, Custom, Stop
 from symbiont.actors.ledger import Refused
 from symbiont.domain.backlog import Backlog
+from symbiont.domain.finishes import Finishes
 from symbiont.domain.queue_file import Loaded, change_of, compacted, pruning_of, record_of
-from symbiont.domain.task import Task
+from symbiont.domain.task import FINAL, Task
 from symbiont.ports import Clock, Journal, Receipt, SyncFailed
 
 Step = Callable[[], object]
@@ -68,6 +69,7 @@ class QueueRecord:
         pipe: Pipe,
         act_on: Callable[[Task], None],
         look_again: Callable[[], None],
+        finishes: Finishes,
     ) -> None:
         self._journal = journal
         self._clock = clock
@@ -75,6 +77,7 @@ class QueueRecord:
         self._pipe = pipe
         self._act_on = act_on
         self._look_again = look_again
+        self._finishes = finishes
         self._changing: dict[str, list[tuple[Asker | None, Step]]] = {}
         self._lines = 0
         self._is_compacting = False
@@ -84,6 +87,8 @@ class QueueRecord:
         loaded = Loaded(self._backlog, self._clock.wall(), self._clock.monotonic())
         await self._journal.open(loaded)
         self._lines = loaded.lines
+        for task in self._backlog:
+            self._finishes.load(task)
 
     async def close(self) -> None:
         await self._journal.close()
@@ -94,6 +99,8 @@ class QueueRecord:
     # Changes
 
     def write(self, old: Task | None, new: Task, from_: Asker | None = None, answer: object = None) -> object:
+        ended = self._finishes.numbered(old, new, self._clock.wall())
+        answer, new = ended if answer is new else answer, ended
         self._backlog.put(new, self._clock.monotonic())
         line = record_of(new) if old is None else change_of(old, new)
         self._append(new.id, line, lambda error: Written(old, new, from_, answer, error))
@@ -128,6 +135,8 @@ class QueueRecord:
         elif written.from_ is not None:
             written.from_.reply(written.answer)
         if written.error is None:
+            if written.new.status in FINAL:
+                self._finishes.durable(written.new)
             self._act_on(written.new)
         self._go_on(written.new.id)
 

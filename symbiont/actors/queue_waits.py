@@ -52,9 +52,10 @@ class QueueWaits:
         if moment is not None:
             self._alarm = self._ring(min(moment - now, LONGEST_SLEEP_S), Due())
 
-    def end_all(self) -> None:
-        """Whoever waits for a limit or a backoff is to be looked at now; what was asked to run later stays so."""
-        for task_id in [task.id for task in self._backlog if _waits_for_a_limit(task)]:
+    def end_all(self, reason: str = "") -> None:
+        """Whoever waits for a limit or a backoff (one whose name begins like `reason`) is to be looked at now; what was asked to run later stays so."""
+        waiting = [task for task in self._backlog if _waits_for_a_limit(task)]
+        for task_id in [task.id for task in waiting if (task.waiting_for or "").startswith(reason)]:
             self._record.in_turn(task_id, None, partial(self._end, task_id))
 
     def _end(self, task_id: str) -> None:

@@ -203,6 +203,7 @@ def recorded(new: NewTask, task_id: str, position: int, now: float) -> Task:
         force_tier=new.force_tier,
         priority=new.priority,
         project=new.project,
+        webhook_url=new.webhook_url,
         not_before=moment if is_later else None,
         waiting_for=SCHEDULED if is_later else None,
         key=new.key,

@@ -6,6 +6,7 @@
     ├── Queue
     ├── Dispatcher
     ├── Heartbeat
+    ├── Webhooks        follows the queue; nobody but HTTPServer waits for it
     └── HTTPServer      starts last, stops first
 
 A restart takes along what was started after the one that died, in order. Giving up ends the process with a non-zero code, and
@@ -24,6 +25,7 @@ from symbiont.actors.heartbeat import Heartbeat
 from symbiont.actors.http_server import HTTPServer
 from symbiont.actors.ledger import Ledger
 from symbiont.actors.queue import Queue
+from symbiont.actors.webhooks import Webhooks
 
 JOURNAL_CLOSE_S: Final = 10.0
 """What an actor with a journal gets to write what is under way."""
@@ -37,6 +39,7 @@ class Makers:
     queue: Callable[[], Queue]
     dispatcher: Callable[[], Dispatcher]
     heartbeat: Callable[[], Heartbeat]
+    webhooks: Callable[[], Webhooks]
     http_server: Callable[[], HTTPServer]
 
 
@@ -60,6 +63,7 @@ def tree(make: Makers, *, max_tasks: int, max_restarts: int, within_s: float) ->
             child(names.QUEUE, make.queue, JOURNAL_CLOSE_S),
             child(names.DISPATCHER, make.dispatcher, JOURNAL_CLOSE_S),
             child(names.HEARTBEAT, make.heartbeat, JOURNAL_CLOSE_S),
+            child(names.WEBHOOKS, make.webhooks, JOURNAL_CLOSE_S),
             child(names.HTTP_SERVER, make.http_server),
         ],
     )

@@ -46,6 +46,8 @@ class DataDir:
         self.heartbeat = path / "heartbeat.jsonl"
         self.limits = path / "limits.jsonl"
         self.switches = path / "switches.jsonl"
+        self.budgets = path / "budgets.jsonl"
+        self.webhooks = path / "webhooks.jsonl"
         self.cli_cwd = path / "cli"
         self._lock_fd = lock_fd
         self._files = FileOps()

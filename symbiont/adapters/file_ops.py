@@ -21,6 +21,13 @@ class FileOps:
         """Create it unless it exists; its parent must exist."""
         path.mkdir(mode=0o700, exist_ok=True)
 
+    def names(self, path: Path) -> list[str]:
+        """What is in a directory; nothing if there is none."""
+        try:
+            return [entry.name for entry in path.iterdir()]
+        except FileNotFoundError:
+            return []
+
     def reader(self, path: Path) -> BinaryIO:
         return path.open("rb")
 
@@ -65,6 +72,10 @@ class FileOps:
     def remove(self, path: Path) -> None:
         """Remove it; nothing happens if it is not there."""
         path.unlink(missing_ok=True)
+
+    def protect(self, path: Path) -> None:
+        """Nobody writes to it any more, by mistake."""
+        path.chmod(0o400)
 
     def close(self, fd: int) -> None:
         os.close(fd)

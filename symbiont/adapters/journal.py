@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from symbiont.adapters.file_ops import FileOps
@@ -16,6 +17,7 @@ from symbiont.adapters.journal_errors import JournalClosed
 from symbiont.adapters.journal_file import JournalFile
 from symbiont.adapters.journal_format import checked, refuse_checkpoint_without_chain, refuse_compaction_of_chain
 from symbiont.adapters.journal_receipts import refused
+from symbiont.adapters.journal_rotation import Rotation
 from symbiont.adapters.journal_writer import JournalWriter
 from symbiont.ports import Fold, Opened, Receipt
 
@@ -25,34 +27,49 @@ _log = structlog.get_logger("symbiont.journal")
 class FileJournal:
     """A journal in the file `path`; its directory is created if need be.
 
-    `chained` adds `seq`, `batch` and `hash` to each record and forbids `compact`. `max_pending` bounds the records that
-    wait for the disk; one more fails with `JournalFull`. `files` stands for the disk.
+    `chained` ties each line to the one before it and forbids `compact`. `max_pending` bounds the records that wait for the
+    disk; one more fails with `JournalFull`. `rotation` lets a chained journal begin new files. `repair` is the command that
+    mends it, for whoever finds it damaged. `files` stands for the disk.
     """
 
-    def __init__(self, path: Path, *, chained: bool, max_pending: int = 100_000, files: FileOps | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        chained: bool,
+        max_pending: int = 100_000,
+        rotation: Rotation | None = None,
+        repair: str = "",
+        files: FileOps | None = None,
+    ) -> None:
         self._path = path
         self._chained = chained
         self._max_pending = max_pending
+        self._rotation = rotation
+        self._repair = repair
         self._files = files or FileOps()
         self._writer: JournalWriter | None = None
 
     async def open(self, fold: Fold) -> Opened:
         """Recover, and read into `fold`, in a thread. A journal still open is closed first.
 
-        Raises `SymbiontError("DATA_CORRUPT")` when durable records are damaged, `OSError` when the disk refuses.
+        Raises `OSError` when the disk refuses. A damaged journal opens, takes nothing, and says so in the log.
         """
         await self.close()
-        file = JournalFile(self._path, chained=self._chained, files=self._files)
+        file = JournalFile(
+            self._path, chained=self._chained, files=self._files, rotation=self._rotation, repair=self._repair
+        )
         self._writer = JournalWriter(self._path, file, fold, max_pending=self._max_pending)
         opened = await self._writer.start()
-        if opened.quarantined_bytes:
-            _log.warning(
-                "torn_tail_put_aside",
-                file=str(self._path),
-                bytes=opened.quarantined_bytes,
-                kept_in=opened.quarantine_file,
-            )
+        self._tell_of(opened)
         return opened
+
+    def _tell_of(self, opened: Opened) -> None:
+        if opened.quarantined_bytes:
+            bytes_, kept_in = opened.quarantined_bytes, opened.quarantine_file
+            _log.warning("torn_tail_put_aside", file=str(self._path), bytes=bytes_, kept_in=kept_in)
+        if opened.damage is not None:
+            _log.error("journal_damaged", **msgspec.structs.asdict(opened.damage))
 
     def append(self, record: bytes) -> "asyncio.Future[Receipt]":
         """One JSON object without a newline, else `ValueError`. The future fails with `OSError`, also when not open.

@@ -10,38 +10,52 @@ from contextlib import suppress
 from pathlib import Path
 
 from symbiont.adapters.file_ops import FileOps, create_synced, write_all
-from symbiont.adapters.journal_checkpoint import write_checkpoint
+from symbiont.adapters.journal_checkpoint import Anchor, Checkpoint, write_checkpoint
 from symbiont.adapters.journal_errors import SyncFailed
-from symbiont.adapters.journal_format import Position, stamp
-from symbiont.adapters.journal_recovery import mark_clean, recover
-from symbiont.ports import Fold, Opened
+from symbiont.adapters.journal_format import Position, stamp, stamp_apart
+from symbiont.adapters.journal_reading import Journalled
+from symbiont.adapters.journal_recovery import NOT_OPEN, mark_clean, recover
+from symbiont.adapters.journal_rotation import Rotation, month_of
+from symbiont.adapters.journal_segments import sealed_file
+from symbiont.ports import Damage, Fold, JournalDamaged, Opened
 
-_NOT_OPEN = -1
+_RETRY_BYTES = 1 << 20
+_FIRST_BYTES = 1 << 10
 
 
 class JournalFile:
-    """One file of JSON lines, open for writing between `open` and `close`."""
+    """One journal of JSON lines, open for writing between `open` and `close`. `rotation` is for chained ones."""
 
-    def __init__(self, path: Path, *, chained: bool, files: FileOps) -> None:
+    def __init__(
+        self, path: Path, *, chained: bool, files: FileOps, rotation: Rotation | None = None, repair: str = ""
+    ) -> None:
         self._path = path
         self._chained = chained
         self._files = files
-        self._fd = _NOT_OPEN
+        self._rotation = rotation
+        self._journal = Journalled(path, chained, repair or f"mv '{path}' '{path}.broken'")
+        self._fd = NOT_OPEN
         self._length = 0
         self._position = Position()
+        self._lines = 0
+        self._number = 1
+        self._month = ""
+        self._rotate_from = 0
         self._sync_error: OSError | None = None
+        self._damage: Damage | None = None
 
     def open(self, fold: Fold) -> Opened:
-        """Recover, read into `fold` and make ready for writing. Raises `SymbiontError("DATA_CORRUPT")` or `OSError`."""
-        self._fd, self._length, self._position, opened = recover(
-            self._files, self._path, chained=self._chained, fold=fold
-        )
-        self._sync_error = None
+        """Recover, read into `fold` and make ready for writing, unless it is damaged. Raises `OSError`."""
+        self._fd, self._length, reading, opened = recover(self._files, self._journal, fold)
+        self._position, self._number, self._lines = reading.position, reading.number, reading.active.good.lines
+        self._damage, self._sync_error, self._rotate_from = opened.damage, None, 0
+        self._month = self._first_month() if self._rotation and opened.damage is None else ""
         return opened
 
     def append(self, records: Sequence[bytes]) -> int:
         """Make a batch durable; returns the number of its first line."""
-        self._refuse_after_failed_sync()
+        self._refuse_what_cannot_be_kept()
+        self._begin_a_new_file_if_due(records[0])
         content, position = stamp(records, self._position, chained=self._chained)
         try:
             write_all(self._files, self._fd, content)
@@ -50,13 +64,14 @@ class JournalFile:
             raise
         self._sync()
         first = self._position.seq + 1
-        self._length, self._position = self._length + len(content), position
+        self._month = self._month or month_of(records[0])
+        self._length, self._position, self._lines = self._length + len(content), position, self._lines + len(records)
         return first
 
     def compact(self, records: Sequence[bytes]) -> int:
         """Replace the whole content; returns the number of its last line. On `OSError` the old content stands."""
-        self._refuse_after_failed_sync()
-        content, position = stamp(records, Position(), chained=self._chained)
+        self._refuse_what_cannot_be_kept()
+        content, position = stamp_apart(records)
         beside = self._path.with_name(self._path.name + ".tmp")
         fd = create_synced(self._files, beside, [content])
         try:
@@ -66,28 +81,74 @@ class JournalFile:
             self._files.remove(beside)
             raise
         self._files.close(self._fd)
-        self._fd, self._length, self._position = fd, len(content), position
+        self._fd, self._length, self._position, self._lines = fd, len(content), position, len(records)
         self._sync_name()
         return position.seq
 
     def checkpoint(self, state: bytes) -> int:
         """Note `state` beside the file, durably; returns the number of the last line it stands for."""
-        self._refuse_after_failed_sync()
-        write_checkpoint(self._files, self._path, self._position, self._length, state)
-        return self._position.seq
+        self._refuse_what_cannot_be_kept()
+        anchor = Anchor(self._position.seq, self._position.head.decode(), self._number, self._lines, self._length)
+        write_checkpoint(self._files, self._path, Checkpoint(anchor, state))
+        return anchor.seq
 
     def close(self) -> None:
         """Release the file; what was appended is durable already."""
-        if self._fd == _NOT_OPEN:
+        if self._fd == NOT_OPEN:
             return
         if self._sync_error is None:
             mark_clean(self._files, self._path, self._length)
         self._files.close(self._fd)
-        self._fd = _NOT_OPEN
+        self._fd = NOT_OPEN
 
-    def _refuse_after_failed_sync(self) -> None:
+    def _refuse_what_cannot_be_kept(self) -> None:
+        if self._damage is not None:
+            raise JournalDamaged(self._damage)
         if self._sync_error is not None:
             raise SyncFailed(self._path, self._sync_error)
+
+    def _begin_a_new_file_if_due(self, record: bytes) -> None:
+        rotation = self._rotation
+        if rotation and self._length >= self._rotate_from and rotation.is_due(self._length, self._month, record):
+            try:
+                self._rotate()
+            except SyncFailed:
+                raise
+            except OSError:
+                # no reason to refuse anything: the file at hand takes more, and a later batch tries again
+                self._rotate_from = self._length + _RETRY_BYTES
+
+    def _rotate(self) -> None:
+        """Seal the file and go on in a new one. On `OSError` nothing has changed, unless it is `SyncFailed`."""
+        beside, sealed = self._path.with_name(self._path.name + ".tmp"), sealed_file(self._path, self._number)
+        fd = create_synced(self._files, beside, [])
+        try:
+            self._files.rename(self._path, sealed)
+        except OSError:
+            self._files.close(fd)
+            self._files.remove(beside)
+            raise
+        self._files.close(self._fd)
+        self._fd, self._length, self._lines, self._number, self._month = fd, 0, 0, self._number + 1, ""
+        self._rotate_from = 0
+        self._take_name(beside)
+        with suppress(OSError):
+            self._files.protect(sealed)
+
+    def _take_name(self, beside: Path) -> None:
+        # the sealed name must be safe before its old one is taken, else a crash could leave neither
+        self._sync_name()
+        try:
+            self._files.rename(beside, self._path)
+        except OSError as error:
+            self._sync_error = error
+            raise SyncFailed(self._path, error) from error
+        self._sync_name()
+
+    def _first_month(self) -> str:
+        with suppress(OSError), self._files.reader(self._path) as file:
+            return month_of(file.read(_FIRST_BYTES))
+        return ""
 
     def _sync(self) -> None:
         try:

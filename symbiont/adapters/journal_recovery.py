@@ -1,8 +1,8 @@
 """Brings a journal file back after any kind of stop.
 
 Guarantees: every acknowledged record is kept, byte for byte; a torn tail is put aside before it is cut, and nothing is cut
-in place; what `recover` returns is durable. Raises `SymbiontError("DATA_CORRUPT")` for damage no crash can explain (a broken
-chain too) and `OSError` when the disk refuses. Does not repair such damage.
+in place; what `recover` returns is durable. Of damage that no crash can explain (a broken chain too) it tells, and then changes
+nothing. Raises `OSError` when the disk refuses.
 
 Why a copy after every unclean stop: after a failed sync the page cache shows records that never reached the disk, and the
 next sync of the same pages "succeeds". Only bytes written once more, to another file, are known to be there. A journal
@@ -19,9 +19,11 @@ from typing import NamedTuple
 import msgspec
 
 from symbiont.adapters.file_ops import FileOps, create_synced, replace_file
-from symbiont.adapters.journal_format import Absorb, Position, Scan, scan
+from symbiont.adapters.journal_reading import Journalled, Reading, read_journal
+from symbiont.adapters.journal_scan import Scan
 from symbiont.ports import Fold, Opened
 
+NOT_OPEN = -1
 _CHUNK_BYTES = 1 << 20
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -33,21 +35,26 @@ class _Clean(msgspec.Struct, frozen=True):
 
 
 class Recovered(NamedTuple):
-    """An open file: its descriptor (writing at the end), its durable length, where it goes on, and what came of opening it."""
+    """An open file: its descriptor (writing at the end), its durable length, and what was read; no descriptor if damaged."""
 
     fd: int
     length: int
-    position: Position
+    reading: Reading
     opened: Opened
 
 
-def recover(files: FileOps, path: Path, *, chained: bool, fold: Fold) -> Recovered:
-    """Open the journal file `path` and feed its lines to `fold`; it and its directory are created if need be (the directory's parent must exist)."""
+def recover(files: FileOps, journal: Journalled, fold: Fold) -> Recovered:
+    """Open a journal and feed its lines to `fold`; it and its directory are created if need be (its parent must exist)."""
+    path = journal.path
     _prepare_directory(files, path)
-    clean_length = _take_marker(files, path)
-    found = _scan_file(files, path, chained=chained, absorb=fold.absorb)
-    aside = _put_aside(files, path, found) if found.is_torn else None
-    if found.is_torn or clean_length != found.size:
+    clean_length = _marked_length(files, path)
+    reading = read_journal(files, journal, fold)
+    if reading.damage is not None:
+        return Recovered(NOT_OPEN, 0, reading, Opened(reading.position.seq, damage=reading.damage))
+    files.remove(_marker(path))  # and this is synced below, before anything is appended
+    found = reading.active
+    aside = _put_aside(files, path, found) if found.torn_bytes else None
+    if found.torn_bytes or clean_length != found.good.offset or found.lacks_newline:
         _copy_valid_part(files, path, found)
     fd = files.append_to(path)
     try:
@@ -55,8 +62,7 @@ def recover(files: FileOps, path: Path, *, chained: bool, fold: Fold) -> Recover
     except OSError:
         files.close(fd)
         raise
-    torn_bytes = found.size - found.valid_length
-    return Recovered(fd, found.valid_length, found.position, Opened(found.position.seq, torn_bytes, str(aside or "")))
+    return Recovered(fd, found.good.offset, reading, Opened(reading.position.seq, found.torn_bytes, str(aside or "")))
 
 
 def mark_clean(files: FileOps, path: Path, length: int) -> None:
@@ -70,36 +76,28 @@ def _prepare_directory(files: FileOps, path: Path) -> None:
     # also when it was there: the crash may have come between making it and making its name durable
     with suppress(PermissionError):  # one may be allowed to enter a directory but not to open it
         files.sync_directory(path.parent.parent)
-    files.remove(path.with_name(path.name + ".tmp"))
+    for name in files.names(path.parent):
+        if name.startswith(path.stem) and name.endswith(".tmp"):
+            files.remove(path.with_name(name))
 
 
 def _marker(path: Path) -> Path:
     return path.with_name(path.name + ".clean")
 
 
-def _take_marker(files: FileOps, path: Path) -> int | None:
-    """The length noted at the last close. The marker is removed; `recover` syncs that before anything is written."""
+def _marked_length(files: FileOps, path: Path) -> int | None:
+    """The length noted at the last close."""
     try:
         with files.reader(_marker(path)) as file:
-            length = msgspec.json.decode(file.read(), type=_Clean).length
+            return msgspec.json.decode(file.read(), type=_Clean).length
     except (FileNotFoundError, msgspec.DecodeError):
         return None
-    files.remove(_marker(path))
-    return length
-
-
-def _scan_file(files: FileOps, path: Path, *, chained: bool, absorb: Absorb) -> Scan:
-    try:
-        with files.reader(path) as file:
-            return scan(file, name=str(path), chained=chained, absorb=absorb)
-    except FileNotFoundError:
-        return scan((), name=str(path), chained=chained, absorb=absorb)
 
 
 def _put_aside(files: FileOps, path: Path, found: Scan) -> Path:
     """Keep the torn bytes in a file of their own; one of an earlier accident at the same place is left alone."""
-    torn = b"".join(_chunks(files, path, found.valid_length, found.size))
-    aside = next(name for name in _aside_names(path, found.valid_length) if torn.startswith(_read(files, name)))
+    torn = b"".join(_chunks(files, path, found.good.offset, found.size))
+    aside = next(name for name in _aside_names(path, found.good.offset) if torn.startswith(_read(files, name)))
     files.close(create_synced(files, aside, [torn]))
     files.sync_directory(path.parent)
     return aside
@@ -123,11 +121,17 @@ def _copy_valid_part(files: FileOps, path: Path, found: Scan) -> None:
     if found.size == 0:
         return
     try:
-        replace_file(files, path, _chunks(files, path, 0, found.valid_length))
+        replace_file(files, path, _valid_part(files, path, found))
     except OSError as error:
         # a full disk must not keep a healthy journal from opening; only the protection against an earlier failed sync is lost
-        if found.is_torn or error.errno not in _NO_SPACE:
+        if found.torn_bytes or found.lacks_newline or error.errno not in _NO_SPACE:
             raise
+
+
+def _valid_part(files: FileOps, path: Path, found: Scan) -> Iterator[bytes]:
+    yield from _chunks(files, path, 0, min(found.good.offset, found.size))
+    if found.lacks_newline:
+        yield b"\n"
 
 
 def _chunks(files: FileOps, path: Path, start: int, end: int) -> Iterator[bytes]:

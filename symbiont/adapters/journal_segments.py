@@ -9,10 +9,12 @@ Does not take a lock, and does not verify. A line may be seen a moment before it
 
 import gzip
 import re
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
+
+from symbiont.adapters.file_ops import FileOps
 
 _ARCHIVED = ".gz"
 
@@ -25,14 +27,22 @@ class Segment(NamedTuple):
     is_compressed: bool
 
 
-def segments(path: Path) -> list[Segment]:
+class OpenSegment(NamedTuple):
+    """A file that is read; `file` yields what it holds, unpacked."""
+
+    path: Path
+    file: BinaryIO
+    is_active: bool
+
+
+def segments(path: Path, files: FileOps | None = None) -> list[Segment]:
     """The files of the journal `path` as they are now, oldest first; the last one is active and may not exist yet."""
     sealed: dict[int, Segment] = {}
     name = re.compile(re.escape(path.stem) + r"-(\d{6,})" + re.escape(path.suffix) + r"(\.gz)?")
-    for file in path.parent.iterdir() if path.parent.is_dir() else ():
-        match = name.fullmatch(file.name)
+    for match in filter(None, map(name.fullmatch, (files or FileOps()).names(path.parent))):
         # of a segment that is there twice the archive may be unfinished business
-        if match and (match[2] is None or int(match[1]) not in sealed):
+        if match[2] is None or int(match[1]) not in sealed:
+            file = path.with_name(match[0])
             sealed[int(match[1])] = Segment(file, int(match[1]), match[2] is not None)
     active = Segment(path, max(sealed, default=0) + 1, is_compressed=False)
     return [*(sealed[number] for number in sorted(sealed)), active]
@@ -49,36 +59,55 @@ def archived_file(path: Path, number: int) -> Path:
 
 def lines(path: Path) -> Iterator[bytes]:
     """Every whole line of all segments, oldest first, without its newline; blank lines are left out."""
-    first = segments(path)[0].number
-    number = first
-    while True:
-        file, is_active = _open(path, number)
-        if file is None:
-            return
-        with file:
-            yield from _whole_lines(file)
-        if is_active:
-            return
+    number = segments(path)[0].number
+    is_last = False
+    while not is_last:
+        with open_segment(path, number) as part:
+            if part is None:
+                return
+            for line in part.file:
+                if line.endswith(b"\n") and line.strip():
+                    yield line.rstrip(b"\r\n")
+        is_last = part.is_active
         number += 1
 
 
-def _open(path: Path, number: int) -> tuple[BinaryIO | None, bool]:
-    """The file that is segment `number` now, and whether it is the active one."""
-    while True:
-        with suppress(FileNotFoundError):
-            return sealed_file(path, number).open("rb"), False
-        with suppress(FileNotFoundError):
-            return cast("BinaryIO", gzip.open(archived_file(path, number))), False
-        try:
-            file = path.open("rb")
-        except FileNotFoundError:
-            return None, True
-        if not (sealed_file(path, number).exists() or archived_file(path, number).exists()):
-            return file, True
-        file.close()  # it was sealed in between: what is open now may be its successor
+@contextmanager
+def open_segment(path: Path, number: int, files: FileOps | None = None) -> Generator[OpenSegment | None]:
+    """The file that is segment `number` of the journal `path` now; None if there is none."""
+    part = _find(path, number, files or FileOps())
+    if part is None:
+        yield None
+        return
+    with part.file as file:
+        if part.path.suffix != _ARCHIVED:
+            yield part
+            return
+        with gzip.GzipFile(fileobj=file) as unpacked:
+            yield part._replace(file=cast("BinaryIO", unpacked))
 
 
-def _whole_lines(file: BinaryIO) -> Iterator[bytes]:
-    for line in file:
-        if line.endswith(b"\n") and line.strip():
-            yield line.rstrip(b"\r\n")
+def _find(path: Path, number: int, files: FileOps) -> OpenSegment | None:
+    sealed = _sealed(path, number, files)
+    if sealed is not None:
+        return sealed
+    try:
+        file = files.reader(path)
+    except FileNotFoundError:
+        return None
+    try:
+        sealed = _sealed(path, number, files)
+    except OSError:
+        file.close()
+        raise
+    if sealed is None:
+        return OpenSegment(path, file, is_active=True)
+    file.close()  # it was sealed in between, and what is open here may be its successor
+    return sealed
+
+
+def _sealed(path: Path, number: int, files: FileOps) -> OpenSegment | None:
+    for name in (sealed_file(path, number), archived_file(path, number)):
+        with suppress(FileNotFoundError):
+            return OpenSegment(name, files.reader(name), is_active=False)
+    return None

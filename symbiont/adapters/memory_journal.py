@@ -7,6 +7,8 @@ run is repeatable. `fail_next` lets the disk refuse, `crash` takes the power awa
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
 from typing import NamedTuple
 
 from symbiont.adapters.journal_errors import JournalClosed, JournalFull
@@ -15,13 +17,18 @@ from symbiont.adapters.journal_format import (
     checked,
     refuse_checkpoint_without_chain,
     refuse_compaction_of_chain,
-    scan,
     stamp,
+    stamp_apart,
 )
+from symbiont.adapters.journal_reading import Journalled, damage_of
 from symbiont.adapters.journal_receipts import acknowledge, refuse, refused
-from symbiont.ports import Fold, Opened, Receipt, SyncFailed
+from symbiont.adapters.journal_scan import Absorb, Fault, Place, Scan, scan
+from symbiont.domain.errors import SymbiontError
+from symbiont.ports import Damage, Fold, JournalDamaged, Opened, Receipt, SyncFailed
 
 _NAME = "in memory"
+_PATH = Path(_NAME)
+_JOURNAL = Journalled(_PATH, chained=False, repair="")
 
 
 class _Append(NamedTuple):
@@ -43,9 +50,10 @@ _Work = _Append | _Compact | _Checkpoint
 
 
 class Noted(NamedTuple):
-    """The last checkpoint: the state that the lines up to number `seq` came to."""
+    """The last checkpoint: the state that the lines up to number `seq` came to, and the last of them."""
 
     seq: int
+    line: bytes
     state: bytes
 
 
@@ -69,6 +77,7 @@ class MemoryJournal:
         self._is_open = False
         self._failures: list[OSError] = []
         self._sync_error: SyncFailed | None = None
+        self._damage: Damage | None = None
 
     @property
     def records(self) -> tuple[bytes, ...]:
@@ -92,15 +101,17 @@ class MemoryJournal:
         self._queue.clear()
 
     async def open(self, fold: Fold) -> Opened:
-        """Raises `SymbiontError("DATA_CORRUPT")` if it was given records that are none."""
         await self.close()
         lines: list[bytes] = []
-        found = scan(
-            (record + b"\n" for record in self._records), name=_NAME, chained=self._chained, absorb=lines.extend
-        )
-        self._feed(fold, lines)
-        self._position, self._sync_error, self._is_open = found.position, None, True
-        return Opened(found.position.seq)
+        found = self._scan(lines.extend)
+        torn, self._records = found.torn_bytes, self._records[: found.good.lines]
+        damage = damage_of(_JOURNAL, _PATH, found.fault) if found.fault else self._other_history(lines)
+        if damage is None:
+            damage = self._feed(fold, lines)
+        elif lines:
+            fold.absorb(lines)
+        self._position, self._damage, self._sync_error, self._is_open = found.position, damage, None, True
+        return Opened(found.position.seq, quarantined_bytes=torn, damage=damage)
 
     def append(self, record: bytes) -> "asyncio.Future[Receipt]":
         return self._submit(_Append(checked(record), asyncio.get_running_loop().create_future()))
@@ -117,14 +128,29 @@ class MemoryJournal:
         self._is_open = False
         self._commit()
 
-    def _feed(self, fold: Fold, lines: Sequence[bytes]) -> None:
+    def _scan(self, absorb: Absorb) -> Scan:
+        content = BytesIO(b"".join(record + b"\n" for record in self._records))
+        return scan(content, after=Position(), start=Place(), chained=self._chained, absorb=absorb)
+
+    def _other_history(self, lines: Sequence[bytes]) -> Damage | None:
+        noted = self._noted
+        if noted is None or noted.seq == 0 or (len(lines) >= noted.seq and lines[noted.seq - 1] == noted.line):
+            return None
+        what = f"to be what the checkpoint saw as line {noted.seq}, got: another line, or none"
+        return damage_of(_JOURNAL, _PATH, Fault(min(noted.seq, len(lines) + 1), 0, what))
+
+    def _feed(self, fold: Fold, lines: Sequence[bytes]) -> Damage | None:
         start = 0
         if self._noted is not None:
             with suppress(ValueError):
                 fold.restore(self._noted.state)
                 start = self._noted.seq
-        if lines[start:]:
-            fold.absorb(lines[start:])
+        try:
+            if lines[start:]:
+                fold.absorb(lines[start:])
+        except SymbiontError as error:
+            return damage_of(_JOURNAL, _PATH, Fault(start + 1, 0, f"to mean something, got: {error.message}"))
+        return None
 
     def _submit(self, work: _Work) -> "asyncio.Future[Receipt]":
         refusal = self._refusal()
@@ -166,12 +192,11 @@ class MemoryJournal:
         """Do it; returns the number for the first receipt."""
         match batch[0]:
             case _Compact(lines):
-                records = [checked(record) for record in lines()]
-                self._records, self._position = [], Position()
-                self._add(records)
+                content, self._position = stamp_apart([checked(record) for record in lines()])
+                self._records = content.splitlines()
                 return self._position.seq
             case _Checkpoint(state):
-                self._noted = Noted(self._position.seq, state())
+                self._noted = Noted(self._position.seq, self._records[-1] if self._records else b"", state())
                 return self._position.seq
             case _Append():
                 first = self._position.seq + 1
@@ -183,6 +208,8 @@ class MemoryJournal:
         self._records.extend(content.split(b"\n")[:-1])
 
     def _next_failure(self) -> OSError | None:
+        if self._damage is not None:
+            return JournalDamaged(self._damage)
         if self._sync_error is not None:
             return self._sync_error
         error = self._failures.pop(0) if self._failures else None

@@ -44,6 +44,8 @@ _COMMANDS = (
     ("task", "symbiont.cli.task:app", _WORK, "Submit, look at, wait for, cancel, retry and prune tasks."),
     ("queue", "symbiont.cli.queue:app", _WORK, "See what waits, and what for; pause, resume and drain."),
     ("ledger", "symbiont.cli.ledger:app", _WORK, "See what was called and what it cost."),
+    ("budget", "symbiont.cli.budget:app", _WORK, "See what may still be spent."),
+    ("webhook", "symbiont.cli.webhook:app", _WORK, "See who is told of what, and send again what did not arrive."),
     ("serve", "symbiont.cli.serve:serve", _SERVER, "Run the server until SIGTERM or Ctrl-C."),
     ("demo", "symbiont.cli.demo:demo", _SERVER, "Run everything once in a temporary place, and show what happens."),
     ("status", "symbiont.cli.status:status", _SERVER, "Show how the server is."),

@@ -47,6 +47,11 @@ def show_json(body: bytes) -> None:
         _print(body + b"\n")
 
 
+def show_bytes(content: bytes) -> None:
+    """Data as it is, in as many pieces as it takes."""
+    _print(content)
+
+
 def show_text(text: str) -> None:
     """Text as it is, closed by a newline."""
     whole = text if text.endswith("\n") else text + "\n"

@@ -131,6 +131,7 @@ def _fields(new: NewTask) -> dict[str, Any]:
         "idempotency_key": new.key or None,
         "run_at": None if new.run_at is None else rfc3339(new.run_at),
         "delay_s": new.delay_s,
+        "webhook_url": new.webhook_url or None,
     }
     priority = {} if new.priority == Priority.NORMAL else {"priority": str(new.priority)}
     return {"task": new.task, **{key: value for key, value in given.items() if value is not None}, **priority}

@@ -44,6 +44,7 @@ def submit_task(
     idempotency_key: str = "",
     run_at: str | None = None,
     delay: float | None = None,
+    webhook_url: str = "",
     detach: Annotated[bool, Parameter(negative="--wait", show_default=False)] = False,
     timeout: Timeout = None,
     dry_run: Annotated[bool, FLAG] = False,
@@ -63,6 +64,7 @@ def submit_task(
         idempotency_key: Sent again with the same key, the same task is not run again but answered from the first.
         run_at: Moment before which it is not to run, such as 2026-03-19T14:33:12Z.
         delay: Seconds before which it is not to run.
+        webhook_url: Address that is told of its end, where the configuration allows it.
         detach: Put the task into the queue and print its id; `--wait`, the default, prints the answer.
         dry_run: Tell which tier would run it and about what it would cost; run nothing.
         local: Run it in this process, without a server.
@@ -87,6 +89,7 @@ def submit_task(
         force_tier=tier,
         priority=priority,
         project=project,
+        webhook_url=webhook_url,
         key=idempotency_key,
         run_at=None if run_at is None else moment_of("--run-at", run_at),
         delay_s=delay,

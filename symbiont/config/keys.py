@@ -150,6 +150,12 @@ def _in_words(kind: inspect.Type) -> str:
             return f"one of {', '.join(str(value) for value in values)}"
         case inspect.StrType():
             return "a text"
+        case inspect.UnionType(types=kinds):
+            return " or ".join(_in_words(one) for one in kinds if not isinstance(one, inspect.NoneType))
+        case inspect.BoolType():
+            return "true or false"
+        case inspect.VarTupleType(item_type=inspect.StrType()):
+            return "an array of texts"
         case _:
             raise TypeError(f"expected setting to be a text, number or literal, got: {kind}")
 

@@ -9,22 +9,25 @@ Reads the environment and one file; writes nothing and creates nothing.
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeGuard, cast
+from typing import cast
 
 import msgspec
 import platformdirs
 
+from symbiont.config import rows
 from symbiont.config.builtin import read_toml, tier_table
-from symbiont.config.keys import CLASSIC_VARIABLES, PREFIX, catalogue, closest, in_words, invalid, sections, unknown
-from symbiont.config.schema import Config
-from symbiont.domain.errors import SymbiontError
+from symbiont.config.endpoints import read_endpoints
+from symbiont.config.keys import CLASSIC_VARIABLES, PREFIX, catalogue, closest, invalid, sections, unknown
+from symbiont.config.rows import is_table
+from symbiont.config.schema import Config, Endpoint
+from symbiont.domain.budget import Budget
 from symbiont.domain.loopback import is_loopback
 from symbiont.domain.tier import Tier
 
 FILE_VARIABLE = "SYMBIONT_CONFIG"
 FILE_NAME = "symbiont.toml"
 COMMAND_LINE = "command line"
-_PATH_KEYS = ("data_dir", "prices_file")
+_PATH_KEYS = ("data_dir", "prices_file", "webhooks.task_secret_file")
 
 _Table = dict[str, object]
 
@@ -39,6 +42,14 @@ class Loaded(msgspec.Struct, frozen=True):
     provenance: dict[str, str]
     path: Path | None
     warnings: tuple[str, ...] = ()
+
+
+class _Tables(msgspec.Struct, frozen=True):
+    """What the file holds in tables of rows."""
+
+    tiers: tuple[Tier, ...] = ()
+    budgets: tuple[Budget, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
 
 
 class _Setting(msgspec.Struct, frozen=True):
@@ -60,13 +71,15 @@ def load(
     """
     environment = os.environ if env is None else env
     file = _file(path, environment)
-    written, tiers = ([], ()) if file is None else _from_file(file)
+    written, tables = ([], _Tables()) if file is None else _from_file(file)
     layers = [*written, *_from_environment(environment), *_from_flags(flags or {})]
     provenance = dict.fromkeys(catalogue(), "default") | {setting.key: setting.provenance for setting in layers}
-    provenance["tiers"] = f"file {file}" if tiers else "default"
-    config = _config({setting.key: setting.value for setting in layers}, tiers)
+    for name in ("tiers", "budgets"):
+        provenance[name] = f"file {file}" if getattr(tables, name) else "default"
+    config = _config({setting.key: setting.value for setting in layers}, tables)
     _check_host(config, provenance)
     _check_tiers(config, provenance)
+    _check_budgets(config, provenance)
     return Loaded(config, provenance, file, tuple(_warnings(environment)))
 
 
@@ -79,27 +92,28 @@ def _file(path: Path | None, env: Mapping[str, str]) -> Path | None:
     return usual if usual.is_file() else None
 
 
-def _from_file(file: Path) -> tuple[list[_Setting], tuple[Tier, ...]]:
-    document = read_toml(file)
-    tiers = _tiers(document.pop("tiers", []), str(file))
-    return [_file_setting(name, value, file) for name, value in _flat(document, str(file))], tiers
+def _from_file(file: Path) -> tuple[list[_Setting], _Tables]:
+    document, source = read_toml(file), str(file)
+    webhooks = document.get("webhooks")
+    tables = _Tables(
+        rows.tiers(document.pop("tiers", []), source),
+        rows.budgets(document.pop("budgets", []), source),
+        read_endpoints(webhooks.pop("endpoints", []) if is_table(webhooks) else [], file),
+    )
+    return [_file_setting(name, value, file) for name, value in _flat(document, source)], tables
 
 
 def _flat(document: _Table, source: str) -> Iterator[tuple[str, object]]:
     for name, value in document.items():
         if name in sections():
-            if not _is_table(value):
+            if not is_table(value):
                 raise invalid(source, name, f"a table ([{name}])", value)
             for key, inner in value.items():
                 yield f"{name}.{key}", inner
-        elif _is_table(value) and name not in catalogue():
-            raise unknown(source, "section", name, value, [*sections(), "tiers"])
+        elif is_table(value) and name not in catalogue():
+            raise unknown(source, "section", name, value, [*sections(), "tiers", "budgets"])
         else:
             yield name, value
-
-
-def _is_table(value: object) -> TypeGuard[_Table]:
-    return isinstance(value, dict)
 
 
 def _file_setting(name: str, value: object, file: Path) -> _Setting:
@@ -136,57 +150,13 @@ def _from_flags(flags: Mapping[str, object]) -> Iterator[_Setting]:
         yield _Setting(name, key.read(value, COMMAND_LINE, strict=not isinstance(value, str)), COMMAND_LINE)
 
 
-def _config(values: Mapping[str, object], tiers: tuple[Tier, ...]) -> Config:
-    tree: dict[str, object] = {"tiers": tiers}
-    for name, value in values.items():
+def _config(values: dict[str, object], tables: _Tables) -> Config:
+    tree: dict[str, object] = {"tiers": tables.tiers, "budgets": tables.budgets}
+    for name, value in (values | {"webhooks.endpoints": tables.endpoints}).items():
         section, _, key = name.rpartition(".")
         holder = cast("_Table", tree.setdefault(section, {})) if section else tree
         holder[key] = value
     return msgspec.convert(tree, Config)
-
-
-def _tiers(rows: object, source: str) -> tuple[Tier, ...]:
-    if not isinstance(rows, list):
-        raise invalid(source, "tiers", "tables ([[tiers]])", rows)
-    return tuple(_tier(row, number, source) for number, row in enumerate(cast("list[object]", rows), start=1))
-
-
-def _tier(row: object, number: int, source: str) -> Tier:
-    place = f"tiers[{number}]"
-    if not _is_table(row):
-        raise invalid(source, place, "a table ([[tiers]])", row)
-    names = [f"{place}.{name}" for name in Tier.__struct_fields__]
-    for name, value in row.items():
-        if f"{place}.{name}" not in names:
-            raise unknown(source, "key", f"{place}.{name}", value, names)
-    tier = Tier(**{field.name: _tier_field(row, field, place, source) for field in msgspec.structs.fields(Tier)})
-    _check_tier(tier, place, source)
-    return tier
-
-
-def _tier_field(row: _Table, field: msgspec.structs.FieldInfo, place: str, source: str) -> Any:
-    """The value of one column, or its default."""
-    key, expects = f"{place}.{field.name}", in_words(field.type)
-    if field.name not in row:
-        if field.required:
-            message = f"{source}: expected {key} to be {expects}, got: no such key"
-            raise SymbiontError("CONFIG_INVALID", message, hint=f"{field.name} = … in that [[tiers]]")
-        return field.default
-    try:
-        return msgspec.convert(row[field.name], field.type)
-    except msgspec.ValidationError as error:
-        raise invalid(source, key, expects, row[field.name]) from error
-
-
-def _check_tier(tier: Tier, place: str, source: str) -> None:
-    if not tier.name.replace("-", "_").isidentifier():
-        raise invalid(source, f"{place}.name", "a word of letters, digits, - and _", tier.name)
-    if tier.rank < 1:
-        raise invalid(source, f"{place}.rank", "an integer >= 1", tier.rank)
-    if tier.context_tokens < 1:
-        raise invalid(source, f"{place}.context_tokens", "an integer >= 1", tier.context_tokens)
-    if not 0 <= tier.planning_cost_usd < float("inf"):
-        raise invalid(source, f"{place}.planning_cost_usd", "a number >= 0", tier.planning_cost_usd)
 
 
 def _check_tiers(config: Config, provenance: Mapping[str, str]) -> None:
@@ -203,6 +173,18 @@ def _check_tiers(config: Config, provenance: Mapping[str, str]) -> None:
             meant = closest(name, table.names) or table.names[0]
             hint = f'{key.rpartition(".")[2]} = "{meant}" in [{key.partition(".")[0]}]'
             raise invalid(source_of(provenance[key]), key, f"one of {', '.join(table.names)}", name, hint=hint)
+
+
+def _check_budgets(config: Config, provenance: Mapping[str, str]) -> None:
+    source, seen, tiers = source_of(provenance["budgets"]), set[str](), tier_table(config).names
+    for budget in config.budgets:
+        if budget.name in seen:
+            raise invalid(source, "name of every budget", "unique", budget.name)
+        seen.add(budget.name)
+        if budget.scope == "tier" and budget.of not in ("", *tiers):
+            meant = closest(budget.of, tiers) or tiers[0]
+            expects = f"one of {', '.join(tiers)}"
+            raise invalid(source, f"of in budget {budget.name}", expects, budget.of, hint=f'of = "{meant}"')
 
 
 def _check_host(config: Config, provenance: Mapping[str, str]) -> None:

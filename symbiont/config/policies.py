@@ -5,6 +5,7 @@ from symbiont.domain.closure import ClosurePolicy
 from symbiont.domain.queue_rules import QueueRules
 from symbiont.domain.retention import Retention
 from symbiont.domain.retry import RetryPolicy
+from symbiont.domain.webhook import TASK_HOOK, Hook
 
 
 def retry_policy(config: Config) -> RetryPolicy:
@@ -31,3 +32,20 @@ def closure_policy(config: Config) -> ClosurePolicy:
         rate_backoff_max_s=limits.rate_backoff_max_s,
         account_pause_s=limits.account_pause_s,
     )
+
+
+def hooks(config: Config) -> tuple[Hook, ...]:
+    """Who is told of what; none = webhooks are off."""
+    webhooks = config.webhooks
+    named = tuple(
+        Hook(
+            name=endpoint.name,
+            events=endpoint.events,
+            projects=endpoint.projects,
+            include_result=endpoint.include_result,
+            max_attempts=endpoint.max_attempts,
+            disable_after_s=endpoint.disable_after_s,
+        )
+        for endpoint in webhooks.endpoints
+    )
+    return (*named, Hook(TASK_HOOK, include_result=webhooks.task_include_result)) if webhooks.allow_task_urls else named

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from symbiont.domain.budget import Budget
 from symbiont.domain.tier import Tier
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -156,6 +157,58 @@ class Heartbeat(_Section, frozen=True):
     """Less free disk than this makes the status `degraded`."""
 
 
+class Endpoint(_Section, frozen=True):
+    """`[[webhooks.endpoints]]`: who is told of what, signed by the Standard Webhooks specification. No events or projects = all.
+
+    A secret (`whsec_…`, one a line, the newest first: all sign, so that one can be exchanged for another) stands in a file or
+    in an environment variable, never here. `max_attempts` tries of one message take about a day.
+    """
+
+    name: str
+    url: str
+    secret_file: str = ""
+    secret_env: str = ""
+    events: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
+    include_result: bool = False
+    allow_http: bool = False
+    allow_private: bool = False
+    timeout_s: Positive = 15.0
+    max_attempts: Annotated[int, Meta(ge=1, le=100)] = 11
+    disable_after_s: Positive = 432_000.0
+
+
+class Webhooks(_Section, frozen=True):
+    """Who is told that a task is over or a limit near. Nothing configured = nothing done."""
+
+    max_in_flight: Annotated[int, Meta(ge=1, le=256)] = 8
+    """Deliveries at a time; of one endpoint always one."""
+
+    allow_task_urls: bool = False
+    """Whether a task may bring an address (`webhook_url`) that is told of its end. Whoever can submit tasks can then have
+    this machine send requests; by default only https, to public addresses."""
+
+    task_secret_file: str = ""
+    """File with the secrets (`whsec_…`, one a line) that sign for these addresses."""
+
+    task_secret_env: str = ""
+    """The same as an environment variable. One of the two is needed with `allow_task_urls`."""
+
+    task_include_result: bool = False
+    """Whether these addresses are told the task and its answer, too."""
+
+    allow_task_http: bool = False
+    """Whether these addresses may be plain http: anybody on the way can read what is told."""
+
+    allow_task_private: bool = False
+    """Whether these addresses may be private or local: then a task can reach whatever this machine can."""
+
+    task_timeout_s: Positive = 15.0
+    """Longest time one try of such an address may take."""
+
+    endpoints: tuple[Endpoint, ...] = ()
+
+
 class Supervision(_Section, frozen=True):
     """Restart budget of the tree; spent, the process exits non-zero and the service manager takes over."""
 
@@ -182,7 +235,11 @@ class Config(_Section, frozen=True):
     routing: Routing = Routing()
     limits: Limits = Limits()
     heartbeat: Heartbeat = Heartbeat()
+    webhooks: Webhooks = Webhooks()
     supervision: Supervision = Supervision()
     logging: Logging = Logging()
     tiers: tuple[Tier, ...] = ()
     """Empty = the built-in table (haiku, sonnet, opus)."""
+
+    budgets: tuple[Budget, ...] = ()
+    """How much may be spent in a day or a month, in all, by project or by tier. Empty = as much as the tasks cost."""

@@ -1,15 +1,20 @@
 """Whether a configuration can be used as a whole: what it names outside itself is there and fits.
 
-`load` judges what stands in the layers; this also reads the price table, which most commands have no use for.
+`load` judges what stands in the layers; this also reads the price table and the secrets of webhooks, which most commands have no
+use for.
 """
+
+import os
 
 from symbiont.config.builtin import price_table, tier_table
 from symbiont.config.keys import closest, invalid
 from symbiont.config.load import Loaded, source_of
+from symbiont.config.webhook_keys import webhook_keys
 
 
 def check_whole(loaded: Loaded) -> None:
-    """Raises `SymbiontError("CONFIG_INVALID")` for a price table that cannot be used or does not price a tier."""
+    """Raises `SymbiontError("CONFIG_INVALID")` for a price table that cannot be used or does not price a tier, or a secret that is none."""
+    webhook_keys(loaded.config.webhooks, os.environ)
     prices = price_table(loaded.config)
     for tier in tier_table(loaded.config).tiers:
         if prices.row(tier.price_model) is None:

@@ -12,7 +12,7 @@ _MEND = {
     "TOO_LONG": "send less text, or raise context_tokens of a tier whose model takes more",
     "REFUSED": "reword the task: the same text would be refused again",
     "BAD_REQUEST": "check the model of the tier in symbiont.toml, and: claude --version",
-    "BUDGET_EXCEEDED": "ask for less at a time",
+    "BUDGET_EXCEEDED": "symbiont budget list",
     "POISON": "see what the task does to the process in its story: symbiont task show, then retry it by hand",
     "CLI_MISSING": "npm install -g @anthropic-ai/claude-code",
 }

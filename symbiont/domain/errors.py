@@ -37,6 +37,7 @@ MEANINGS: dict[str, Meaning] = {
     "FORBIDDEN_HOST": Meaning(403, NOT_ALLOWED),
     "FORBIDDEN_ORIGIN": Meaning(403, NOT_ALLOWED),
     "NOT_FOUND": Meaning(404, NOT_FOUND),
+    "WEBHOOK_NOT_ALLOWED": Meaning(403, NOT_ALLOWED),
     "METHOD_NOT_ALLOWED": Meaning(405, USAGE),
     "CONFLICT": Meaning(409, CONFLICT),
     # our own state

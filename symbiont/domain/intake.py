@@ -4,7 +4,9 @@ Guarantees that what passes can be recorded, sent and shown; each refusal names 
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
+from symbiont.domain.address import url_fault
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.task import NewTask
 from symbiont.domain.tier import TierTable
@@ -17,13 +19,17 @@ LONGEST_DELAY_S = 31_536_000.0
 LATEST_MOMENT_S = 253_370_764_800.0
 """The year 9999, the last that can be written down."""
 
+TaskUrls = Literal["none", "https", "http"]
+"""Which addresses a task may bring to be told of its end: none, encrypted ones, or any."""
+
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """The rules: one of these tiers, at most so many characters."""
+    """The rules: one of these tiers, at most so many characters, such addresses."""
 
     tiers: TierTable
     max_task_chars: int
+    task_urls: TaskUrls = "none"
 
     def admit(self, new: NewTask) -> NewTask:
         """The task itself, or a `SymbiontError` about the first thing wrong with it."""
@@ -33,7 +39,21 @@ class Intake:
         _check_project(new.project)
         _check_key(new.key)
         _check_moment(new)
+        if new.webhook_url:
+            self._check_url(new.webhook_url)
         return new
+
+    def _check_url(self, url: str) -> None:
+        """Never shown: an address may be a secret."""
+        if self.task_urls == "none":
+            raise SymbiontError(
+                "WEBHOOK_NOT_ALLOWED",
+                "expected a task without a webhook_url, got: one with an address of its own",
+                hint="allow_task_urls = true in [webhooks]",
+            )
+        fault = url_fault(url, allow_http=self.task_urls == "http")
+        if fault:
+            raise SymbiontError("BAD_VALUE", f"expected webhook_url to be {fault}, got: another value")
 
     def _check_text(self, text: str) -> None:
         if not has_visible_text(text):

@@ -69,7 +69,10 @@ class Classification(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What a finished task leaves: the text and the figures of the call that produced it."""
+    """What a finished task leaves: the text and the figures of the call that produced it.
+
+    `estimated_cost_usd` is 0 where the ledger says null; then `is_cost_unknown`.
+    """
 
     text: str
     tier: str
@@ -81,6 +84,7 @@ class Answer(msgspec.Struct, frozen=True):
     output_tokens: int
     estimated_cost_usd: float
     timestamp: str
+    is_cost_unknown: bool = False
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -93,7 +97,7 @@ class Failure(msgspec.Struct, frozen=True):
 class OpenCall(msgspec.Struct, frozen=True):
     """A model call that was begun and not yet settled: what a restart finds of a call that kill -9 cut off.
 
-    `billing` is what the worker expected before it began.
+    `billing` is what the worker expected before it began, `upper_bound_usd` the most that it was expected to cost.
     """
 
     kind: Literal["task", "classify", "judge"]
@@ -102,6 +106,7 @@ class OpenCall(msgspec.Struct, frozen=True):
     model: str
     began_at: str
     billing: Billing = "subscription"
+    upper_bound_usd: float = 0.0
 
 
 class Try(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -130,6 +135,7 @@ class NewTask(msgspec.Struct, frozen=True):
     force_tier: str | None = None
     priority: Priority = Priority.NORMAL
     project: str = ""
+    webhook_url: str = ""
     key: str = ""
     run_at: float | None = None
     delay_s: float | None = None
@@ -141,7 +147,9 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     `attempt` numbers its leases and the model calls within them (1 = first); one that made no call leaves a gap. `lease` is the attempt its current run began with and fences
     the runs: only the one that holds it may change the task. `failures` counts used-up tries; waiting for a limit is none. `rescues` counts the
     runs it lost with a call under way; `story` has its latest calls, oldest first. `key`, `run_at`, `delay_s` are as they were asked for; `position` is what a repeated
-    submission is told. A hundred thousand of them are no concern of the garbage collector: no value in here refers back. Times: `created_at`, `finished_at` RFC 3339 UTC; `not_before`, `run_at` epoch seconds.
+    submission is told. `finish` numbers the ends of tasks, growing over all of a queue (see `finishes.py`); `webhook_url` is who is told of it.
+    Times: `created_at`, `finished_at` RFC 3339 UTC; `not_before`, `run_at` epoch seconds. A hundred thousand of them are no concern of the garbage
+    collector: no value in here refers back.
     """
 
     id: str
@@ -164,6 +172,8 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     answer: Answer | None = None
     failure: Failure | None = None
     finished_at: str | None = None
+    finish: int = 0
+    webhook_url: str = ""
     key: str = ""
     position: int = 0
     run_at: float | None = None
@@ -180,6 +190,7 @@ def asked_for(task: Task) -> NewTask:
         force_tier=task.force_tier,
         priority=task.priority,
         project=task.project,
+        webhook_url=task.webhook_url,
         key=task.key,
         run_at=task.run_at,
         delay_s=task.delay_s,

@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from symbiont.config.schema import Server
-from symbiont.domain.intake import Intake
+from symbiont.domain.intake import Intake, TaskUrls
 from symbiont.domain.tier import TierTable
 from symbiont.http import body, encode, openapi, parse
 from symbiont.http.edge import edge
@@ -18,11 +18,19 @@ from symbiont.http.routes import ROUTES
 from symbiont.service.api import Service
 
 
-def build_app(service: Service, gate: Gate, server: Server, tiers: TierTable, max_task_chars: int) -> web.Application:
+def build_app(
+    service: Service,
+    gate: Gate,
+    server: Server,
+    tiers: TierTable,
+    max_task_chars: int,
+    *,
+    task_urls: TaskUrls = "none",
+) -> web.Application:
     """The application, ready for `listen.serve`. Routes added to it later stand behind the same guard and gate."""
     desk = Desk(
         service=service,
-        intake=Intake(tiers, max_task_chars),
+        intake=Intake(tiers, max_task_chars, task_urls),
         wait_s=server.wait_s,
         max_body_bytes=server.max_body_bytes,
         document=msgspec.Raw(openapi.document(ROUTES, tiers, max_task_chars)),

@@ -1,7 +1,7 @@
 """Views and refusals as JSON responses; the only place that knows how they look on the wire.
 
 Guarantees the classic shapes: `Status` is flat with one `<tier>_usage` per tier, a real `TaskAnswer` has its nine
-classic fields and nothing else (a rehearsed one says so in `billing`). Any response carries the security headers.
+classic fields and nothing else (a rehearsed one says so in `billing`, one of unknown cost in `is_cost_unknown`). Any response carries the security headers.
 """
 
 from typing import assert_never, cast
@@ -11,7 +11,7 @@ from aiohttp import web
 
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.wording import encodable
-from symbiont.service import queue_views, views
+from symbiont.service import ledger_views, queue_views, views, webhook_views
 
 View = (
     views.TaskAnswer
@@ -29,6 +29,14 @@ View = (
     | queue_views.BulkAnswer
     | queue_views.QueueState
     | queue_views.QueueStatus
+    | ledger_views.LedgerTable
+    | ledger_views.LedgerImported
+    | ledger_views.BudgetList
+    | webhook_views.WebhookList
+    | webhook_views.WebhookView
+    | webhook_views.WebhookTested
+    | webhook_views.DeliveryList
+    | webhook_views.DeliveryView
     | msgspec.Raw
 )
 
@@ -78,7 +86,19 @@ def plain(view: View) -> object:
             return view
         case views.DryRun() | views.Beat() | views.Woken() | msgspec.Raw():
             return view
-        case queue_views.BulkAnswer() | queue_views.QueueState() | queue_views.QueueStatus():
+        case (
+            queue_views.BulkAnswer()
+            | queue_views.QueueState()
+            | queue_views.QueueStatus()
+            | ledger_views.LedgerTable()
+            | ledger_views.LedgerImported()
+            | ledger_views.BudgetList()
+            | webhook_views.WebhookList()
+            | webhook_views.WebhookView()
+            | webhook_views.WebhookTested()
+            | webhook_views.DeliveryList()
+            | webhook_views.DeliveryView()
+        ):
             return view
         case _:
             assert_never(view)
@@ -88,6 +108,8 @@ def _task_answer(view: views.TaskAnswer) -> dict[str, object]:
     fields: dict[str, object] = msgspec.structs.asdict(view)
     if view.billing != "rehearsal":
         del fields["billing"]
+    if not view.is_cost_unknown:
+        del fields["is_cost_unknown"]
     return fields
 
 

@@ -4,7 +4,7 @@ import msgspec
 
 from symbiont.domain.task import Classification
 from symbiont.http.encode import View
-from symbiont.service import queue_views, views
+from symbiont.service import ledger_views, queue_views, views, webhook_views
 
 _AT = "2026-03-19T14:33:12Z"
 _TASK = "Classify this customer feedback: it arrived late, but it works."
@@ -68,6 +68,54 @@ _STATUS = views.Status(
 _COUNTS = {"pending": 2, "processing": 0, "done": 40, "failed": 1, "cancelled": 0}
 _RUNNING = queue_views.QueueState(None, "running", None, **_COUNTS)
 _PAUSED = queue_views.QueueState("shop", "paused", _AT, **_COUNTS)
+_SHOP = ledger_views.TallyRow("shop", calls=42, cost=0.56, tokens=18_700, unknown_cost_calls=1)
+_ALL = ledger_views.TallyRow("", calls=42, cost=0.56, tokens=18_700, unknown_cost_calls=1)
+
+_BUDGET = ledger_views.BudgetUse(
+    name="daily",
+    subject="",
+    scope="global",
+    period="2026-03-19",
+    state="alerted",
+    on_limit="wait",
+    used_usd=8.2,
+    reserved_usd=0.04,
+    limit_usd=10.0,
+    used_calls=412,
+    reserved_calls=1,
+    limit_calls=None,
+    resets_at="2026-03-20T00:00:00Z",
+)
+_WEBHOOK = webhook_views.WebhookView(
+    name="ops",
+    url="https://example.com/…",
+    status="enabled",
+    events=("task.failed", "limit.reached"),
+    projects=(),
+    pending=1,
+    delivered=412,
+    failed=2,
+    failing_since=_AT,
+    disabled_at=None,
+    disabled_reason="",
+    last_at=_AT,
+    last_status=503,
+    last_error="",
+)
+_DELIVERY = webhook_views.DeliveryView(
+    id="task_queued-1711123500_failed_1711123512000000_ops",
+    webhook="ops",
+    webhook_id="task_queued-1711123500_failed_1711123512000000",
+    event="task.failed",
+    task_id="queued-1711123500",
+    status="pending",
+    attempts=1,
+    created_at=_AT,
+    next_at=_AT,
+    last_at=_AT,
+    last_status=503,
+    last_error="",
+)
 
 EXAMPLES: dict[type, View] = {
     views.TaskAnswer: _ANSWER,
@@ -104,4 +152,14 @@ EXAMPLES: dict[type, View] = {
     queue_views.BulkAnswer: queue_views.BulkAnswer("retry", False, 1, ("queued-1711123500",), (), True),
     queue_views.QueueState: _PAUSED,
     queue_views.QueueStatus: queue_views.QueueStatus(_RUNNING, (_PAUSED,)),
+    ledger_views.LedgerTable: ledger_views.LedgerTable(
+        by="project", since="2026-03-01T00:00:00Z", until=None, rows=(_SHOP,), total=_ALL, rehearsal=_NONE
+    ),
+    ledger_views.LedgerImported: ledger_views.LedgerImported(imported=847, duplicates=3, dry_run=False),
+    ledger_views.BudgetList: ledger_views.BudgetList((_BUDGET,)),
+    webhook_views.WebhookView: _WEBHOOK,
+    webhook_views.WebhookList: webhook_views.WebhookList((_WEBHOOK,), count=1),
+    webhook_views.WebhookTested: webhook_views.WebhookTested("ops", "test_1711123512000000", True, 204, "", 0.08),
+    webhook_views.DeliveryView: _DELIVERY,
+    webhook_views.DeliveryList: webhook_views.DeliveryList((_DELIVERY,), count=1, total=1),
 }

@@ -135,6 +135,7 @@ def _as_on_the_wire(schemas: Node, tiers: TierTable) -> None:
     answer = schemas[views.TaskAnswer.__name__]
     answer["properties"]["billing"] = {"const": "rehearsal", "description": "Only there when no real model answered."}
     answer["required"].remove("billing")
+    answer["properties"]["is_cost_unknown"] = {"const": True, "description": "Only there when nobody knows the cost."}
     status = schemas[views.Status.__name__]
     usage = status["properties"].pop("tier_usage")["additionalProperties"]
     status["required"].remove("tier_usage")

@@ -8,6 +8,7 @@ A field given as `null` counts as absent.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from math import inf
+from typing import TypeVar
 
 import msgspec
 
@@ -16,6 +17,8 @@ from symbiont.domain.intake import Intake
 from symbiont.domain.moment import moment_of
 from symbiont.domain.task import NewTask, Priority, Source, Status
 from symbiont.domain.wording import did_you_mean, listed, quoted
+
+Word = TypeVar("Word", bound=str)
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 10_000
 IDEMPOTENCY_HEADER = "Idempotency-Key"
@@ -34,6 +37,7 @@ class TaskBody(msgspec.Struct, frozen=True):
     idempotency_key: str | None = None
     run_at: str | None = None
     delay_s: float | None = None
+    webhook_url: str | None = None
 
 
 def new_task(intake: Intake, fields: Mapping[str, object], source: Source) -> NewTask:
@@ -50,6 +54,7 @@ def new_task(intake: Intake, fields: Mapping[str, object], source: Source) -> Ne
         force_tier=optional("force_tier", fields),
         priority=Priority(word("priority", fields, list(Priority)) or Priority.NORMAL),
         project=optional("project", fields) or "",
+        webhook_url=optional("webhook_url", fields) or "",
         key=key or "",
         run_at=None if run_at is None else moment_of("run_at", run_at),
         delay_s=_delay_s(fields),
@@ -123,6 +128,17 @@ def wait_s(params: Mapping[str, str], longest_s: float) -> float:
     if _SECONDS.fullmatch(text) is None:
         raise SymbiontError("BAD_VALUE", f"expected wait_s to be seconds such as 2.5, got: {quoted(text)}")
     return min(float(text), longest_s)
+
+
+def one_of(params: Mapping[str, str], name: str, words: Sequence[Word]) -> Word | None:
+    """A parameter that is one of these words, or None when absent."""
+    text = params.get(name)
+    for word in words:
+        if word == text:
+            return word
+    if text is not None:
+        raise _not_among(name, text, words)
+    return None
 
 
 def flag(params: Mapping[str, str], name: str) -> bool:

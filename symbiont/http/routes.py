@@ -9,8 +9,10 @@ import msgspec
 from symbiont.domain.task import Status
 from symbiont.http import parse
 from symbiont.http.encode import View
+from symbiont.http.ledger_routes import LEDGER_ROUTES
 from symbiont.http.queue_routes import QUEUE_ROUTES
 from symbiont.http.route import LIMIT, Asked, Desk, Param, Route
+from symbiont.http.webhook_routes import WEBHOOK_ROUTES
 from symbiont.service import views
 
 
@@ -49,14 +51,6 @@ async def show_health(desk: Desk, _asked: Asked) -> View:
     return desk.service.health()
 
 
-async def show_ledger(desk: Desk, asked: Asked) -> View:
-    return await desk.service.ledger(parse.limit(asked.params))
-
-
-async def show_ledger_stats(desk: Desk, _asked: Asked) -> View:
-    return await desk.service.ledger_stats()
-
-
 async def beat(desk: Desk, _asked: Asked) -> View:
     return await desk.service.heartbeat()
 
@@ -82,7 +76,9 @@ WAIT_S = Param(
     {"type": "number", "minimum": 0},
 )
 
-_TASK_CODES = ("MISSING_FIELD", "EMPTY_TASK", "UNKNOWN_TIER", "TASK_TOO_LONG", "CONFLICT", "STORAGE_REFUSED")
+_TASK_CODES = (
+    "MISSING_FIELD", "EMPTY_TASK", "UNKNOWN_TIER", "TASK_TOO_LONG", "CONFLICT", "STORAGE_REFUSED", "WEBHOOK_NOT_ALLOWED",
+)  # fmt: skip
 
 ROUTES: tuple[Route, ...] = (
     Route(
@@ -100,8 +96,7 @@ ROUTES: tuple[Route, ...] = (
         "GET", "/health", show_health, "Whether it answers; computes nothing",
         (views.Health,), is_gated=False,
     ),
-    Route("GET", "/ledger", show_ledger, "The newest lines of the ledger", (views.LedgerPage,), params=(LIMIT,)),
-    Route("GET", "/ledger/stats", show_ledger_stats, "Calls and money by model and by day", (views.LedgerStats,)),
+    *LEDGER_ROUTES,
     Route("GET", "/task/{id}", show_task, "Everything known about a task", (views.TaskView,), codes=("NOT_FOUND",)),
     Route("GET", "/queue", list_tasks, "Tasks, newest last", (views.TaskList,), params=(STATUS, LIMIT)),
     Route(
@@ -113,6 +108,7 @@ ROUTES: tuple[Route, ...] = (
         (views.TaskChanged,), codes=("NOT_FOUND", "CONFLICT"),
     ),
     *QUEUE_ROUTES,
+    *WEBHOOK_ROUTES,
     Route("POST", "/heartbeat", beat, "Beat now instead of at the next interval", (views.Beat,)),
     Route("POST", "/wake", wake, "Lift every limit by hand and try again", (views.Woken,)),
     Route("GET", "/openapi.json", show_openapi, "This document", (msgspec.Raw,)),

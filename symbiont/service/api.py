@@ -4,10 +4,14 @@ Each method raises `SymbiontError` with a code of `domain/errors.py` (`RESTARTIN
 nothing else. It sends messages to actors by name and shapes what they answer into `views`; it holds no state.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
+from symbiont.domain.ledger import Entry
+from symbiont.domain.ledger_query import Dimension, LedgerFilter
+from symbiont.domain.outbox import State
 from symbiont.domain.task import NewTask
-from symbiont.service import views
+from symbiont.service import ledger_views, views, webhook_views
 from symbiont.service.queue_service import QueueApi
 
 
@@ -34,7 +38,35 @@ class Service(QueueApi, Protocol):
 
     async def ledger(self, limit: int) -> views.LedgerPage: ...
 
+    async def search_ledger(self, wanted: LedgerFilter, limit: int) -> views.LedgerPage: ...
+
     async def ledger_stats(self) -> views.LedgerStats: ...
+
+    async def search_stats(self, wanted: LedgerFilter) -> views.LedgerStats: ...
+
+    async def ledger_table(self, by: Dimension, wanted: LedgerFilter) -> ledger_views.LedgerTable: ...
+
+    async def import_ledger(self, entries: Sequence[Entry], *, dry_run: bool) -> ledger_views.LedgerImported:
+        """Take in lines that others have written; those that are there already are left out."""
+        ...
+
+    async def budgets(self) -> ledger_views.BudgetList: ...
+
+    async def webhooks(self) -> webhook_views.WebhookList: ...
+
+    async def deliveries(
+        self, limit: int, *, webhook: str | None, state: State | None, task_id: str | None
+    ) -> webhook_views.DeliveryList: ...
+
+    async def enable_webhook(self, name: str) -> webhook_views.WebhookView:
+        """What waited for it is sent, and what it has missed is looked up."""
+        ...
+
+    async def test_webhook(self, name: str) -> webhook_views.WebhookTested:
+        """Send it something now, once, enabled or not."""
+        ...
+
+    async def retry_delivery(self, delivery_id: str) -> webhook_views.DeliveryView: ...
 
     async def heartbeat(self) -> views.Beat:
         """Beat now instead of waiting for the next."""

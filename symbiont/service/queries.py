@@ -3,20 +3,18 @@
 import asyncio
 from typing import TypeVar
 
-import msgspec
-
 from supervisors import Request, Runtime
 from symbiont.actors import names
 from symbiont.actors.dispatcher import ReadLimits
 from symbiont.actors.heartbeat import LastBeat
-from symbiont.actors.ledger import ReadEntries, ReadTotals
+from symbiont.actors.ledger import ReadTotals
 from symbiont.actors.queue_messages import CountTasks, Get, ListTasks
 from symbiont.domain.errors import SymbiontError
-from symbiont.domain.ledger import Tally, encode
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.routing import STOPPAGES
 from symbiont.domain.task import Status
 from symbiont.domain.tier import TierTable
+from symbiont.domain.totals import NOTHING, Table
 from symbiont.ports import Clock
 from symbiont.service import shapes, views
 from symbiont.service.asking import ask, checked
@@ -56,13 +54,6 @@ class Queries:
         tasks = tuple(shapes.task_line(task) for task in found)
         return views.TaskList(tasks, len(tasks), page.total)
 
-    async def ledger(self, limit: int) -> views.LedgerPage:
-        entries = await ask(self._runtime, names.LEDGER, ReadEntries(limit))
-        return views.LedgerPage(tuple(msgspec.Raw(encode(entry)) for entry in entries), len(entries))
-
-    async def ledger_stats(self) -> views.LedgerStats:
-        return shapes.ledger_stats(await ask(self._runtime, names.LEDGER, ReadTotals()))
-
     async def status(self) -> views.Status:
         runtime = self._runtime
         totals, counts, limits, last = await asyncio.gather(
@@ -84,7 +75,7 @@ class Queries:
             total_calls=totals.total.calls,
             total_cost_estimated_usd=totals.total.cost_usd,
             by_model={name: shapes.model_total(tally) for name, tally in sorted(totals.by_model.items())},
-            tier_usage=self._tier_usage(totals.by_date_and_tier, rfc3339(now)[:10]),
+            tier_usage=self._tier_usage(totals.by_date_and_tier.get(rfc3339(now)[:10], {})),
             version=self._version,
             processing=counts.processing,
             limits=tuple(shapes.limit_view(limit, self._tiers.names) for limit in closed),
@@ -99,6 +90,6 @@ class Queries:
         except SymbiontError:
             return None
 
-    def _tier_usage(self, by_date_and_tier: dict[tuple[str, str], Tally], today: str) -> dict[str, views.TierUsage]:
-        found = {name: by_date_and_tier.get((today, name), Tally()) for name in self._tiers.names}
+    def _tier_usage(self, today: Table) -> dict[str, views.TierUsage]:
+        found = {name: today.get(name, NOTHING) for name in self._tiers.names}
         return {name: views.TierUsage(tally.calls, tally.tokens) for name, tally in found.items()}

@@ -5,15 +5,17 @@ from symbiont.config.schema import Config
 from symbiont.domain.price import PriceTable
 from symbiont.domain.task import NewTask
 from symbiont.domain.tier import TierTable
-from symbiont.ports import Clock
+from symbiont.ports import Clock, LedgerReader
 from symbiont.service import views
 from symbiont.service.commands import Commands
 from symbiont.service.dry_run import dry_run
+from symbiont.service.ledger_queries import LedgerQueries
 from symbiont.service.queries import Queries
 from symbiont.service.queue_service import QueueService
+from symbiont.service.webhooks import WebhookService
 
 
-class RunningService(Queries, Commands, QueueService):
+class RunningService(Queries, LedgerQueries, Commands, QueueService, WebhookService):
     """Everything HTTP and CLI may ask of this process."""
 
     def __init__(
@@ -24,12 +26,15 @@ class RunningService(Queries, Commands, QueueService):
         tiers: TierTable,
         prices: PriceTable,
         clock: Clock,
+        reader: LedgerReader,
         workers: tuple[str, ...],
         version: str,
     ) -> None:
         Queries.__init__(self, runtime, tiers=tiers, clock=clock, workers=workers, version=version)
+        LedgerQueries.__init__(self, runtime, reader)
         Commands.__init__(self, runtime, tiers=tiers, clock=clock)
         QueueService.__init__(self, runtime)
+        WebhookService.__init__(self, runtime, {one.name: one.url for one in config.webhooks.endpoints})
         self._config = config
         self._prices = prices
 

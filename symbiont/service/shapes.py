@@ -7,9 +7,9 @@ import msgspec
 from symbiont.actors.heartbeat import Snapshot
 from symbiont.domain.advice import bad_end
 from symbiont.domain.lanes import Closed
-from symbiont.domain.ledger import Tally, Totals
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.task import Status, Task
+from symbiont.domain.totals import Tally, Totals
 from symbiont.service import views
 
 LISTED_CHARS = 200
@@ -65,6 +65,7 @@ def task_answer(task: Task) -> views.TaskAnswer | None:
         estimated_cost_usd=answer.estimated_cost_usd,
         timestamp=answer.timestamp,
         billing=answer.billing,
+        is_cost_unknown=answer.is_cost_unknown,
     )
 
 

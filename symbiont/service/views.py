@@ -10,7 +10,10 @@ from symbiont.domain.task import Classification, Failure, Try
 
 
 class TaskAnswer(msgspec.Struct, frozen=True):
-    """`POST /task`: the finished task. `model` is the tier that answered."""
+    """`POST /task`: the finished task. `model` is the tier that answered.
+
+    `estimated_cost_usd` is 0 where nobody knows what the call cost; then, and only then, `is_cost_unknown` is there.
+    """
 
     id: str
     task: str
@@ -22,6 +25,7 @@ class TaskAnswer(msgspec.Struct, frozen=True):
     estimated_cost_usd: float
     timestamp: str
     billing: str
+    is_cost_unknown: bool = False
 
 
 class Queued(msgspec.Struct, frozen=True):

@@ -26,16 +26,17 @@ from symbiont.actors.life import Life, World
 from symbiont.actors.queue import Queue
 from symbiont.actors.queue_messages import Get, Submit, Submitted
 from symbiont.actors.tree import Makers, tree
+from symbiont.actors.webhooks import Webhooks
 from symbiont.adapters.memory_journal import MemoryJournal
 from symbiont.config import price_table, tier_table
-from symbiont.config.policies import closure_policy, queue_rules
+from symbiont.config.policies import closure_policy, hooks, queue_rules
 from symbiont.config.schema import Config, Dispatch
 from symbiont.domain.task import NewTask, Source, Task
 from symbiont.ports import Fold, Opened, Receipt
+from tests.actors.endpoint_twin import ScriptedEndpoints
 from tests.actors.worker_twin import ScriptedWorker
 
-JOURNALS = ("ledger", "queue", "switches", "limits", "heartbeat")
-
+JOURNALS = ("ledger", "queue", "switches", "limits", "heartbeat", "budgets", "webhooks")
 
 PUNCTUAL = Config(dispatch=Dispatch(backoff_jitter=0.0))
 """Pauses are as long as the table says, so that a test can tell the moment."""
@@ -105,6 +106,7 @@ class System:
         since: str,
         clock: VirtualClock | None,
         journal: type[TracedJournal],
+        endpoints: ScriptedEndpoints | None = None,
     ) -> None:
         self.worker = worker
         self.config = config
@@ -114,6 +116,7 @@ class System:
         self.journals = {name: journal(name, disk.get(name, ()), self.trace) for name in JOURNALS}
         self.disk = SteadyDisk()
         self.worker_is_there = True
+        self.endpoints = endpoints or ScriptedEndpoints()
         self.runtime = Runtime(clock=self.clock, reporter=self.reports)
         self._random = random.Random(seed)
         self._max_restarts = max_restarts
@@ -147,6 +150,7 @@ class System:
         since: str = "",
         clock: VirtualClock | None = None,
         journal: type[TracedJournal] = TracedJournal,
+        endpoints: ScriptedEndpoints | None = None,
     ) -> Self:
         system = cls(
             worker=worker or TracedWorker(slots),
@@ -159,6 +163,7 @@ class System:
             since=since,
             clock=clock,
             journal=journal,
+            endpoints=endpoints,
         )
         if isinstance(system.worker, TracedWorker):
             system.worker.trace = system.trace
@@ -175,7 +180,9 @@ class System:
     def _makers(self) -> Makers:
         config, clock = self.config, self.clock
         return Makers(
-            ledger=lambda: Ledger(self.journals["ledger"]),
+            ledger=lambda: Ledger(
+                self.journals["ledger"], clock=clock, budgets=config.budgets, notes=self.journals["budgets"]
+            ),
             queue=lambda: Queue(self.journals["queue"], self.journals["switches"], clock, queue_rules(config)),
             dispatcher=self._dispatcher,
             heartbeat=lambda: Heartbeat(
@@ -185,6 +192,14 @@ class System:
                 worker=self._is_worker_there,
                 interval_s=config.heartbeat.interval_s,
                 min_free_bytes=config.heartbeat.min_free_bytes,
+            ),
+            webhooks=lambda: Webhooks(
+                hooks=hooks(config),
+                journal=self.journals["webhooks"],
+                notifier=self.endpoints,
+                clock=clock,
+                randomness=self._random,
+                max_in_flight=config.webhooks.max_in_flight,
             ),
             http_server=lambda: HTTPServer(config.server.max_in_flight),
         )

@@ -5,6 +5,7 @@ import structlog
 from symbiont.actors import names
 from symbiont.config.schema import Config, Dispatch, Routing
 from symbiont.domain.outcome import (
+    Done,
     Empty,
     Overloaded,
     Refused,
@@ -14,6 +15,7 @@ from symbiont.domain.outcome import (
     Unreachable,
 )
 from symbiont.domain.task import Priority
+from symbiont.ports import ModelReply
 from tests.actors.worker_twin import ScriptedWorker, judged
 
 
@@ -267,3 +269,18 @@ async def test_what_others_have_left_is_not_run_by_who_came_for_a_task_of_their_
     ours = await system.submit("ours", source="direct")
     await system.crash(names.DISPATCHER)
     assert ((await system.task("task-1")).status, (await system.task(ours)).status) == ("pending", "done")
+
+
+async def test_an_answer_whose_cost_nobody_knows_says_so(system):
+    class Silent:
+        """A worker whose calls tell nothing of what they used."""
+
+        name, slots, billing = "claude", 2, "subscription"
+
+        async def run(self, call):
+            return ModelReply(outcome=Done("fine"), elapsed_s=1.0, billing="subscription")
+
+    system.world.workers["claude"] = Silent()
+    task = await system.task(await system.submit(force_tier="haiku"))
+    assert (task.answer.estimated_cost_usd, task.answer.is_cost_unknown) == (0.0, True)
+    assert system.ledger[0]["upper_bound_usd"] > 0

@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from symbiont.adapters.journal import FileJournal
 from symbiont.adapters.journal_errors import JournalClosed, JournalFull, SyncFailed
 from symbiont.adapters.journal_format import MAX_BATCH_BYTES
-from symbiont.domain.errors import SymbiontError
-from tests.contract.journal_contract import opening, record, without_chain
+from symbiont.ports import Damage, JournalDamaged
+from tests.contract.journal_contract import Lines, opening, record, without_seal
 from tests.doubles.faulty_files import FaultyFiles
 
 
@@ -28,6 +29,10 @@ async def journal(tmp_path: Path, files: FaultyFiles) -> AsyncIterator[FileJourn
     await opening(journal)
     yield journal
     await journal.close()
+
+
+def contents(tmp_path: Path) -> list[bytes]:
+    return [without_seal(line) for line in lines(tmp_path)]
 
 
 def lines(tmp_path: Path) -> list[bytes]:
@@ -94,7 +99,7 @@ async def test_records_in_flight_count_as_waiting(journal: FileJournal, files: F
 async def test_short_writes_are_finished(journal: FileJournal, files: FaultyFiles, tmp_path: Path):
     files.bite = 7
     await asyncio.gather(*[journal.append(record(number)) for number in range(10)])
-    assert [without_chain(line) for line in lines(tmp_path)] == [record(number) for number in range(10)]
+    assert contents(tmp_path) == [record(number) for number in range(10)]
 
 
 async def test_a_batch_that_half_fits_is_cut_back_to_the_last_durable_line(
@@ -154,7 +159,7 @@ async def test_a_replacement_that_fails_before_its_rename_changes_nothing(
     with pytest.raises(OSError, match="injected"):
         await journal.compact(lambda: [record(2)])
     await journal.append(record(3))
-    assert lines(tmp_path) == [record(1), record(3)]
+    assert contents(tmp_path) == [record(1), record(3)]
     assert not (tmp_path / "journal.jsonl.tmp").exists()
     await journal.close()
 
@@ -184,12 +189,27 @@ async def test_a_disk_that_refuses_at_the_start_says_so_and_may_be_tried_again(
     await journal.close()
 
 
-async def test_a_corrupt_file_fails_the_opening(tmp_path: Path):
-    (tmp_path / "journal.jsonl").write_bytes(b"nonsense\n{}\n")
-    journal = FileJournal(tmp_path / "journal.jsonl", chained=False)
-    with pytest.raises(SymbiontError, match="expected line 1 of"):
-        await opening(journal)
+async def test_a_damaged_file_opens_to_be_read_and_takes_nothing(tmp_path: Path):
+    damaged = b'{"n":1}\nnonsense\n{}\n'
+    (tmp_path / "journal.jsonl").write_bytes(damaged)
+    journal, fold = FileJournal(tmp_path / "journal.jsonl", chained=False, repair="mend it"), Lines()
+    with capture_logs() as logs:
+        opened = await journal.open(fold)
+    assert opened.damage == Damage(
+        file=str(tmp_path / "journal.jsonl"),
+        line=2,
+        offset=8,
+        reason=f"expected line 2 of {tmp_path / 'journal.jsonl'} (byte 8) to be a JSON object, got: unreadable bytes before later records",
+        hint="mend it",
+    )  # fmt: skip
+    assert [(entry["event"], entry["log_level"], entry["line"]) for entry in logs] == [("journal_damaged", "error", 2)]
+    assert fold.lines == [b'{"n":1}']
+    for refused in (journal.append(record(2)), journal.compact(list)):
+        with pytest.raises(JournalDamaged) as refusal:
+            await refused
+        assert refusal.value.damage == opened.damage
     await journal.close()
+    assert (tmp_path / "journal.jsonl").read_bytes() == damaged
 
 
 async def test_an_opening_that_was_cancelled_is_followed_by_one_that_works(tmp_path: Path, files: FaultyFiles):
@@ -228,7 +248,7 @@ def test_a_loop_that_is_gone_does_not_trouble_the_writer(tmp_path: Path, files: 
     journal = asyncio.run(leave_it_behind())
     gate.set()
     asyncio.run(journal.close())
-    assert path.read_bytes().splitlines() == [record(1), record(2)]
+    assert contents(tmp_path) == [record(1), record(2)]
 
 
 async def test_an_idle_journal_leaves_no_thread_behind_when_it_is_closed(tmp_path: Path):

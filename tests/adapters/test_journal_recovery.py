@@ -2,7 +2,7 @@
 
 import errno
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +15,8 @@ from symbiont.adapters.journal_errors import SyncFailed
 from symbiont.adapters.journal_file import JournalFile
 from symbiont.adapters.journal_format import MAX_BATCH_BYTES
 from symbiont.domain.errors import SymbiontError
-from tests.contract.journal_contract import CLASSIC, Lines, chain_fault, record
+from symbiont.ports import Damage
+from tests.contract.journal_contract import CLASSIC, Lines, chain_fault, record, without_seal
 from tests.doubles.faulty_files import FaultyFiles
 
 Edit = Callable[[list[bytes]], list[bytes]]
@@ -30,19 +31,21 @@ class Found(NamedTuple):
     records: list[bytes]
     quarantined_bytes: int
     quarantine_file: str
+    damage: Damage | None
 
 
 def open_(file: JournalFile) -> Found:
     fold = Lines()
     opened = file.open(fold)
     assert opened.seq == len(fold.lines)
-    return Found(fold.lines, opened.quarantined_bytes, opened.quarantine_file)
+    return Found(fold.lines, opened.quarantined_bytes, opened.quarantine_file, opened.damage)
 
 
 def reopen(path: Path, *, chained: bool = False, files: FileOps | None = None) -> Found:
     """Open, append one record, close; open once more to see that the first recovery was final."""
     file = JournalFile(path, chained=chained, files=files or FileOps())
     found = open_(file)
+    assert found.damage is None
     file.append([b'{"after":1}'])
     file.close()
     again = open_(file)
@@ -61,6 +64,12 @@ def write(path: Path, *batches: int, chained: bool = False) -> bytes:
         file.append([b'{"text":"%b","n":%d}' % (b"x" * 40, number) for number in range(size)])
     file.close()
     return path.read_bytes()
+
+
+def damage_in(path: Path, *, chained: bool) -> Damage:
+    damage = open_(JournalFile(path, chained=chained, files=FileOps())).damage
+    assert damage is not None
+    return damage
 
 
 def tear(path: Path) -> None:
@@ -121,13 +130,12 @@ def test_an_unreadable_line_before_later_batches_is_corruption_and_changes_nothi
     lines = write(path, 1, 1, 1, chained=chained).splitlines(keepends=True)
     damaged = lines[0] + damage + lines[2]
     path.write_bytes(damaged)
-    with pytest.raises(
-        SymbiontError, match=rf"expected line 2 of .* \(byte {len(lines[0])}\) to be a JSON object"
-    ) as error:
-        open_(JournalFile(path, chained=chained, files=FileOps()))
-    assert error.value.code == "DATA_CORRUPT"
-    assert error.value.details == {"file": str(path), "line": 2, "offset": len(lines[0])}
-    assert f"mv '{path}'" in error.value.hint
+    found = open_(JournalFile(path, chained=chained, files=FileOps(), repair="mend it"))
+    damage = found.damage
+    assert damage is not None
+    assert (damage.file, damage.line, damage.offset, damage.hint) == (str(path), 2, len(lines[0]), "mend it")
+    assert damage.reason.startswith(f"expected line 2 of {path} (byte {len(lines[0])}) to be a JSON object")
+    assert [line + b"\n" for line in found.records] == lines[:1]
     assert path.read_bytes() == damaged
 
 
@@ -140,8 +148,9 @@ def test_sectors_of_one_batch_that_arrived_out_of_order_are_a_torn_tail(path: Pa
     assert torn_files(path) == [b"".join([hole, *lines[4:]])]
 
 
-def test_zeros_of_sectors_that_did_not_arrive_are_a_torn_tail_without_a_chain_too(path: Path):
-    lines = write(path, 2, 4).splitlines(keepends=True)
+def test_zeros_of_sectors_that_did_not_arrive_are_a_torn_tail_without_seals_too(path: Path):
+    path.parent.mkdir()
+    lines = [b'{"text":"%b","n":%d}\n' % (b"x" * 40, number) for number in range(6)]
     hole = b"\0" * 30 + lines[3][30:]
     path.write_bytes(b"".join([*lines[:3], hole, *lines[4:]]))
     opened = reopen(path)
@@ -150,10 +159,10 @@ def test_zeros_of_sectors_that_did_not_arrive_are_a_torn_tail_without_a_chain_to
 
 
 def test_zeros_before_more_than_a_batch_are_corruption(path: Path):
-    lines = write(path, 2).splitlines(keepends=True)
+    path.parent.mkdir()
+    lines = [record(1) + b"\n", record(2) + b"\n"]
     path.write_bytes(lines[0] + b"\0\0\n" + lines[1] * (MAX_BATCH_BYTES // len(lines[1]) + 2))
-    with pytest.raises(SymbiontError, match="expected line 2 of"):
-        open_(JournalFile(path, chained=False, files=FileOps()))
+    assert damage_in(path, chained=False).line == 2
 
 
 EDITS: dict[str, Edit] = {
@@ -166,25 +175,70 @@ EDITS: dict[str, Edit] = {
 }
 
 
+@pytest.mark.parametrize("chained", [False, True])
 @pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
-def test_a_history_that_was_edited_does_not_open(path: Path, edit: Edit):
-    lines = write(path, 1, 2, 1, chained=True).splitlines(keepends=True)
+def test_a_history_that_was_edited_is_damage(path: Path, edit: Edit, chained: bool):
+    lines = write(path, 1, 2, 1, chained=chained).splitlines(keepends=True)
     path.write_bytes(b"".join(edit(lines)))
-    with pytest.raises(SymbiontError, match=r"to continue the hash chain, got: a line changed, removed or inserted"):
-        open_(JournalFile(path, chained=True, files=FileOps()))
+    damage = damage_in(path, chained=chained)
+    wrong = next(number for number, (old, new) in enumerate(zip(lines, edit(lines), strict=False), 1) if old != new)
+    assert damage.line - wrong in {0, int(not chained)}  # a line without a seal shows by the number of the next
+    if chained:
+        assert "to continue the hash chain, got: a line changed, removed or inserted" in damage.reason
 
 
-def test_no_flipped_bit_of_a_chained_journal_passes_silently(path: Path):
-    whole = write(path, 2, 1, chained=True)
+@pytest.mark.parametrize("chained", [False, True])
+def test_no_flipped_bit_passes_silently(path: Path, chained: bool):
+    whole = write(path, 2, 1, 1, chained=chained)
     records = whole.splitlines()
     for position in range(len(whole)):
-        path.write_bytes(whole[:position] + bytes([whole[position] ^ 0x01]) + whole[position + 1 :])
-        try:
-            opened = open_(JournalFile(path, chained=True, files=FileOps()))
-        except SymbiontError:
-            continue
-        assert opened.quarantined_bytes > 0
-        assert list(opened.records) == records[: len(opened.records)]
+        for bit in (0x01, 0x80):
+            path.write_bytes(whole[:position] + bytes([whole[position] ^ bit]) + whole[position + 1 :])
+            found = open_(JournalFile(path, chained=chained, files=FileOps()))
+            assert found.damage or found.quarantined_bytes > 0
+            assert found.records == records[: len(found.records)]
+            if position < len(b"\n".join(records[:2])):
+                assert found.damage
+
+
+def test_lines_without_a_seal_are_damage_behind_the_first_sealed_one_of_a_chain(path: Path):
+    path.parent.mkdir()
+    path.write_bytes(CLASSIC[0] + b"\n")
+    whole = write(path, 2, chained=True)
+    path.write_bytes(whole + CLASSIC[1] + b"\n")
+    assert damage_in(path, chained=True).line == 4
+
+
+def test_a_line_added_by_hand_to_a_journal_without_a_chain_counts(path: Path):
+    whole = write(path, 2)
+    path.write_bytes(whole + CLASSIC[1] + b"\n")
+    assert reopen(path).records[2] == CLASSIC[1]
+
+
+@pytest.mark.parametrize("chained", [False, True])
+def test_a_last_line_of_an_earlier_version_may_lack_its_newline(path: Path, chained: bool):
+    path.parent.mkdir()
+    path.write_bytes(CLASSIC[0] + b"\n" + CLASSIC[1])
+    assert reopen(path, chained=chained).records == CLASSIC
+    assert torn_files(path) == []
+
+
+def test_a_line_that_means_nothing_to_the_fold_is_damage(path: Path):
+    class Picky(Lines):
+        def absorb(self, lines: Sequence[bytes]) -> None:
+            for index, line in enumerate(lines):
+                if b'"n":1' in line:
+                    raise SymbiontError("DATA_CORRUPT", "expected no 1", details={"index": index})
+                super().absorb([line])
+
+    lines = write(path, 3, chained=True).splitlines(keepends=True)
+    fold = Picky()
+    opened = JournalFile(path, chained=True, files=FileOps()).open(fold)
+    assert opened.seq == 1
+    assert opened.damage is not None
+    assert (opened.damage.line, opened.damage.offset) == (2, len(lines[0]))
+    assert "to mean something, got: expected no 1" in opened.damage.reason
+    assert [line + b"\n" for line in fold.lines] == lines[:1]
 
 
 @pytest.mark.parametrize("blank", [b"\n", b"\n\n\n", b"  \n", b"\r\n"])
@@ -236,7 +290,7 @@ def test_a_journal_whose_sync_failed_is_written_once_more_and_goes_on(path: Path
         file.append([record(2)])
     file.close()
     inode = path.stat().st_ino
-    assert open_(file).records == [record(1)]
+    assert [without_seal(line) for line in open_(file).records] == [record(1)]
     assert path.stat().st_ino != inode
     assert file.append([record(3)]) == 2
 

@@ -10,6 +10,7 @@ import pytest
 from symbiont.config import builtin, load, price_table, schema, template, tier_table
 from symbiont.config.keys import catalogue, sections
 from symbiont.config.schema import Config
+from symbiont.domain.budget import Budget
 from symbiont.domain.usage import Usage
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +50,8 @@ def test_the_template_uncommented_sets_every_key_to_its_default(tmp_path):
     path = tmp_path / "symbiont.toml"
     path.write_text(uncommented())
     loaded = load(path, env={})
-    assert loaded.config == Config(tiers=builtin.BUILT_IN_TIERS)
+    daily = Budget(name="daily", period="day", limit_usd=10.0, limit_calls=1000)
+    assert loaded.config == Config(tiers=builtin.BUILT_IN_TIERS, budgets=(daily,))
     assert set(loaded.provenance.values()) == {f"file {path}"}
 
 
@@ -60,7 +62,7 @@ def test_the_template_names_exactly_all_keys_in_the_order_of_the_schema():
         for name, value in document.items()
         for key in (value if isinstance(value, dict) else [name])
     ]
-    assert named == [*catalogue(), "tiers"]
+    assert named == [*catalogue(), "tiers", "budgets"]
 
 
 def test_every_key_of_the_template_stands_under_its_meaning():

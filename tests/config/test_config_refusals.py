@@ -242,3 +242,49 @@ def test_an_own_price_table_replaces_the_built_in_one(tmp_path):
     path.write_text(PRICES)
     table = price_table(Config(prices_file=str(path)))
     assert (table.version, list(table.rows)) == ("mine", ["llama"])
+
+
+BUDGET = '[[budgets]]\nname = "daily"\nperiod = "day"\n'
+
+
+def test_budgets_are_taken_and_named_in_the_provenance(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text(BUDGET + "limit_usd = 5\n")
+    loaded = load(path, env={})
+    assert [(one.name, one.limit_usd, one.alert_at) for one in loaded.config.budgets] == [("daily", 5.0, 0.8)]
+    assert loaded.provenance["budgets"] == f"file {path}"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("budgets = 5", "expected budgets to be tables ([[budgets]]), got: 5"),
+        (BUDGET, "expected budgets[1] to have limit_usd, limit_calls or both, got: neither"),
+        (BUDGET + "limit_usd = -1", "expected budgets[1].limit_usd to be a number >= 0 and <= 1000000, got: -1.0"),
+        (BUDGET + "limit_usd = nan", "expected budgets[1].limit_usd to be a number >= 0 and <= 1000000, got: nan"),
+        (BUDGET + "limit_usd = true", "expected budgets[1].limit_usd to be a number, got: true"),
+        (BUDGET + "limit_calls = -1", "expected budgets[1].limit_calls to be an integer >= 0, got: -1"),
+        (
+            BUDGET + "limit_calls = 1\nalert_at = 0",
+            "expected budgets[1].alert_at to be a number > 0 and <= 1, got: 0.0",
+        ),
+        (
+            BUDGET + 'limit_calls = 1\nof = "shop"',
+            'expected budgets[1].of to be absent where scope is "global", got: "shop"',
+        ),
+        (
+            BUDGET + 'limit_calls = 1\nscope = "tier"\nof = "sonet"',
+            "expected of in budget daily to be one of haiku, sonnet, opus",
+        ),
+        (BUDGET + 'limit_calls = 1\nscope = "planet"', "expected budgets[1].scope to be one of global, project, tier"),
+        (
+            BUDGET + "limit_calls = 1\n" + BUDGET + "limit_calls = 2",
+            'expected name of every budget to be unique, got: "daily"',
+        ),
+        ('[[budgets]]\nname = "a b"\nperiod = "day"\nlimit_calls = 1', "expected budgets[1].name to be a word"),
+        ('[[budgets]]\nname = "a"\nperiod = "week"', "expected budgets[1].period to be one of day, month"),
+        (BUDGET + "limit = 1", "expected a known key, got: budgets[1].limit = 1"),
+    ],
+)
+def test_a_budget_that_makes_no_sense_is_refused(text, expected, tmp_path):
+    assert expected in message(text, tmp_path)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from symbiont.adapters.journal_file import JournalFile
-from tests.contract.journal_contract import Lines, chain_fault, without_chain
+from tests.contract.journal_contract import Lines, chain_fault, without_seal
 from tests.doubles.simulated_disk import PowerCut, SimulatedDisk
 
 PATH = Path("/data/journal.jsonl")
@@ -75,12 +75,12 @@ def live(disk: SimulatedDisk, witness: Witness, *, chained: bool) -> None:
 def check(disk: SimulatedDisk, witness: Witness, *, chained: bool) -> None:
     first = JournalFile(PATH, chained=chained, files=disk)
     lines = opened(first)
-    assert witness.accepts([without_chain(line) for line in lines])
+    assert witness.accepts([without_seal(line) for line in lines])
     first.append([b'{"after":1}'])
     fold = Lines()
     again = JournalFile(PATH, chained=chained, files=disk.survivor(random.Random(0))).open(fold)
     assert fold.lines[:-1] == lines
-    assert without_chain(fold.lines[-1]) == b'{"after":1}'
+    assert without_seal(fold.lines[-1]) == b'{"after":1}'
     assert again.quarantined_bytes == 0
     assert chain_fault(fold.lines) == ""
 
@@ -135,7 +135,7 @@ def test_a_refused_record_does_not_come_back_after_a_power_cut():
         with pytest.raises(OSError, match="no space"):
             file.append([b'{"n":2}', b'{"n":3}', b'{"n":4}'])
         found = opened(JournalFile(PATH, chained=True, files=disk.survivor(random.Random(seed))))
-        assert [without_chain(line) for line in found] == [b'{"n":1}']
+        assert [without_seal(line) for line in found] == [b'{"n":1}']
 
 
 def test_a_cut_during_recovery_is_recovered_from_in_turn():

@@ -34,6 +34,14 @@ class FaultyFiles(FileOps):
         self._enter("make_directory")
         super().make_directory(path)
 
+    def names(self, path: Path) -> list[str]:
+        self._enter("names")
+        return super().names(path)
+
+    def protect(self, path: Path) -> None:
+        self._enter("protect")
+        super().protect(path)
+
     def reader(self, path: Path) -> BinaryIO:
         self._enter("reader")
         return super().reader(path)

@@ -82,6 +82,13 @@ class SimulatedDisk(FileOps):
     def make_directory(self, path: Path) -> None:
         self._enter()
 
+    def names(self, path: Path) -> list[str]:
+        self._enter()
+        return [name.name for name in self._names if name.parent == path]
+
+    def protect(self, path: Path) -> None:
+        self._enter()
+
     def reader(self, path: Path) -> BinaryIO:
         self._enter()
         if path not in self._names:

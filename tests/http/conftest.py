@@ -1,7 +1,7 @@
 """A service that lives in memory and the real application on a real loopback socket in front of it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
@@ -13,12 +13,15 @@ import pytest
 from symbiont.config.schema import Server
 from symbiont.domain.bulk import Filter
 from symbiont.domain.errors import SymbiontError
+from symbiont.domain.ledger import Entry
+from symbiont.domain.ledger_query import Dimension, LedgerFilter
+from symbiont.domain.outbox import State
 from symbiont.domain.task import NewTask
 from symbiont.domain.tier import Tier, TierTable
 from symbiont.http.app import build_app
 from symbiont.http.examples import EXAMPLES
 from symbiont.http.listen import bind, serve
-from symbiont.service import queue_views, views
+from symbiont.service import ledger_views, queue_views, views, webhook_views
 
 T = TypeVar("T")
 AT = "2026-03-19T14:33:12Z"
@@ -109,9 +112,51 @@ class MemoryService:
         self._note("ledger", limit)
         return EXAMPLES[views.LedgerPage]
 
+    async def search_ledger(self, wanted: LedgerFilter, limit: int) -> views.LedgerPage:
+        self._note("search_ledger", wanted, limit)
+        return EXAMPLES[views.LedgerPage]
+
     async def ledger_stats(self) -> views.LedgerStats:
         self._note("ledger_stats")
         return EXAMPLES[views.LedgerStats]
+
+    async def search_stats(self, wanted: LedgerFilter) -> views.LedgerStats:
+        self._note("search_stats", wanted)
+        return EXAMPLES[views.LedgerStats]
+
+    async def ledger_table(self, by: Dimension, wanted: LedgerFilter) -> ledger_views.LedgerTable:
+        self._note("ledger_table", by, wanted)
+        return msgspec.structs.replace(EXAMPLES[ledger_views.LedgerTable], by=by)
+
+    async def import_ledger(self, entries: Sequence[Entry], *, dry_run: bool) -> ledger_views.LedgerImported:
+        self._note("import_ledger", tuple(entries), dry_run)
+        return ledger_views.LedgerImported(len(entries), 0, dry_run)
+
+    async def budgets(self) -> ledger_views.BudgetList:
+        self._note("budgets")
+        return EXAMPLES[ledger_views.BudgetList]
+
+    async def webhooks(self) -> webhook_views.WebhookList:
+        self._note("webhooks")
+        return EXAMPLES[webhook_views.WebhookList]
+
+    async def deliveries(
+        self, limit: int, *, webhook: str | None, state: State | None, task_id: str | None
+    ) -> webhook_views.DeliveryList:
+        self._note("deliveries", limit, webhook, state, task_id)
+        return EXAMPLES[webhook_views.DeliveryList]
+
+    async def enable_webhook(self, name: str) -> webhook_views.WebhookView:
+        self._note("enable_webhook", name)
+        return EXAMPLES[webhook_views.WebhookView]
+
+    async def test_webhook(self, name: str) -> webhook_views.WebhookTested:
+        self._note("test_webhook", name)
+        return EXAMPLES[webhook_views.WebhookTested]
+
+    async def retry_delivery(self, delivery_id: str) -> webhook_views.DeliveryView:
+        self._note("retry_delivery", delivery_id)
+        return EXAMPLES[webhook_views.DeliveryView]
 
     async def heartbeat(self) -> views.Beat:
         self._note("heartbeat")
@@ -215,10 +260,12 @@ class Api:
 
 
 @asynccontextmanager
-async def running(gate=None, service=None, max_task_chars=1_000, shutdown_s=1.0, **settings) -> AsyncIterator[Api]:
+async def running(
+    gate=None, service=None, max_task_chars=1_000, shutdown_s=1.0, task_urls="none", **settings
+) -> AsyncIterator[Api]:
     """The application on a free loopback port for the length of a `with`."""
     service = service or MemoryService()
-    app = build_app(service, gate or OpenGate(), Server(**settings), TIERS, max_task_chars)
+    app = build_app(service, gate or OpenGate(), Server(**settings), TIERS, max_task_chars, task_urls=task_urls)
     sockets = bind("127.0.0.1", 0)
     port = sockets[0].getsockname()[1]
     runner = await serve(app, sockets, shutdown_s=shutdown_s)

@@ -204,3 +204,14 @@ async def test_details_that_are_no_object_are_wrapped_in_one(api):
 
 async def test_the_openapi_document_is_json(api):
     assert msgspec.json.decode((await api.get("/openapi.json")).body)["openapi"] == "3.1.0"
+
+
+async def test_an_answer_of_unknown_cost_says_so_beside_the_classic_number(memory_service, start):
+    async def of_unknown_cost(new, *, wait_s):
+        answer = await type(memory_service).run_task(memory_service, new, wait_s=wait_s)
+        return msgspec.structs.replace(answer, estimated_cost_usd=0.0, is_cost_unknown=True)
+
+    memory_service.run_task = of_unknown_cost
+    async with start(service=memory_service) as api:
+        reply = await api.post("/task", {"task": "hi"})
+    assert (reply.json["estimated_cost_usd"], reply.json["is_cost_unknown"]) == (0.0, True)

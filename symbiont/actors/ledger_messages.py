@@ -1,0 +1,62 @@
+"""What one can say to the ledger, and what it answers."""
+
+import msgspec
+
+from supervisors import Request
+from symbiont.domain.budget import CallKey, Claim, Granted, OverBudget, Use
+from symbiont.domain.ledger import Entry
+from symbiont.domain.totals import Totals
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """The call is on disk."""
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The disk takes nothing at the moment; nothing of the record remains."""
+
+    reason: str
+
+
+class Append(msgspec.Struct, Request[Recorded | Refused], frozen=True):
+    """A call was made. What it had reserved is free again: it counts as what it cost."""
+
+    entry: Entry
+
+
+class Imported(msgspec.Struct, frozen=True):
+    """So many lines are on disk; the others had been taken in just before."""
+
+    count: int
+
+
+class Import(msgspec.Struct, Request[Imported | Refused], frozen=True):
+    """Calls that others have made, at their own dates. Refused half-way, the ones before are there: ask again."""
+
+    entries: tuple[Entry, ...]
+
+
+class ReadTotals(msgspec.Struct, Request[Totals], frozen=True):
+    """The fold of all lines."""
+
+
+class Reserve(msgspec.Struct, Request[Granted | OverBudget], frozen=True):
+    """May this call be made? What it may cost is set aside until it is appended or released, or its run has ended."""
+
+    claim: Claim
+
+
+class Release(msgspec.Struct, frozen=True):
+    """A cast: the call has not been made."""
+
+    key: CallKey
+
+
+class BudgetFreed(msgspec.Struct, frozen=True):
+    """A cast to the queue, a hint: what calls under way had reserved is free again; who waits for this `reason` may look now."""
+
+    reason: str
+
+
+class ReadBudgets(msgspec.Struct, Request[tuple[Use, ...]], frozen=True):
+    """Where every budget stands now."""

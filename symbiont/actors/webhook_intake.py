@@ -1,0 +1,83 @@
+"""What there is to tell: ends of tasks, looked up in the queue, and notices of limits, put into the outbox.
+
+A part of the webhooks actor and not an actor: called from its callbacks alone. Guarantees: an endpoint hears of every end after
+its mark, once; the mark moves with the deliveries, in one line. A mark that moved over what nobody wanted may come to disk later.
+An endpoint that is full hears of nothing until it is half empty: looking up old ends is dear.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import structlog
+
+from supervisors import Actor, CallExit
+from symbiont.actors import names
+from symbiont.actors.outbox import OutboxFile
+from symbiont.actors.webhook_messages import FinishedAfter
+from symbiont.domain.fan_out import fan_out, fan_out_limit, orphaned, registered
+from symbiont.domain.moment import rfc3339
+from symbiont.domain.outbox import Change, Endpoint
+from symbiont.domain.webhook import Hook, LimitReached
+from symbiont.ports import Clock
+
+PAGE: Final = 100
+REOPENS_AT: Final = 0.5
+
+_log = structlog.get_logger("symbiont.webhooks")
+
+
+class WebhookIntake:
+    def __init__(self, owner: Actor, hooks: Mapping[str, Hook], file: OutboxFile, clock: Clock) -> None:
+        self._owner = owner
+        self._hooks = hooks
+        self._file = file
+        self._box = file.box
+        self._clock = clock
+        self._full: set[str] = set()
+
+    async def register(self) -> None:
+        """A hook that is new hears of what ends from now on; what was for one that is gone is given up."""
+        change = orphaned(self._box, self._hooks)
+        new = [name for name in self._hooks if name not in self._box.endpoints or self._box.endpoints[name].is_gone]
+        if new:
+            page = await self._owner.named(names.QUEUE).call(FinishedAfter(None, 0), timeout_s=None)
+            change = registered(change, new, page.head)
+        if change != Change():
+            self._file.lag(change)
+            await self._file.catch_up()
+
+    async def look_up(self) -> None:
+        """Until all have heard of all ends, nobody has room, or the disk takes no more of them."""
+        while listening := self._listening():
+            since = min(endpoint.seen for endpoint in listening)
+            try:
+                page = await self._owner.named(names.QUEUE).call(FinishedAfter(since, PAGE), timeout_s=None)
+            except CallExit:
+                return  # it is restarted, and we with it
+            if not page.tasks:
+                return
+            change = fan_out(page.tasks, listening, self._hooks, rfc3339(self._clock.wall()))
+            if not change.deliveries:
+                self._file.lag(change)
+            elif await self._file.put(change):
+                return
+
+    async def take_notice(self, limit: LimitReached) -> None:
+        """Whoever gave it may give it again if a full disk refuses it now."""
+        change = fan_out_limit(limit, self._hooks, self._box, rfc3339(self._clock.wall()))
+        if change is not None:
+            await self._file.put(change)
+
+    def has_room_again(self, name: str) -> bool:
+        return name in self._full and self._box.has_room(name, REOPENS_AT)
+
+    def _listening(self) -> list[Endpoint]:
+        """Endpoints that can take more."""
+        for name in self._hooks:
+            if self.has_room_again(name):
+                self._full.discard(name)
+            elif name not in self._full and not self._box.has_room(name):
+                self._full.add(name)
+                _log.error("webhook_backlog_full", endpoint=name, pending=self._box.pending[name])
+        able = [self._box.endpoints[name] for name in self._hooks if name not in self._full]
+        return [endpoint for endpoint in able if endpoint.disabled_at is None]
