@@ -42,7 +42,7 @@ from symbiont.adapters.stop_signals import on_stop_signals
 from symbiont.adapters.system import SystemClock, SystemRandomness
 from symbiont.adapters.webhook import Target, WebhookSender
 from symbiont.config import Loaded, check_whole, data_dir, price_table, tier_table
-from symbiont.config.policies import closure_policy, hooks, retry_policy
+from symbiont.config.policies import closure_policy, hooks, queue_rules
 from symbiont.config.schema import Webhooks as WebhookSettings
 from symbiont.config.webhook_keys import webhook_keys
 from symbiont.domain.advice import advice_without_server
@@ -151,6 +151,7 @@ def world_of(loaded: Loaded, runtime: Runtime, worker: Worker) -> World:
         prices=price_table(loaded.config),
         config=loaded.config,
         clock=SystemClock(),
+        randomness=SystemRandomness(),
     )
 
 
@@ -160,6 +161,7 @@ class Journals:
 
     ledger: FileJournal
     queue: FileJournal
+    switches: FileJournal
     beats: FileJournal
     limits: FileJournal
     alerts: FileJournal
@@ -175,6 +177,7 @@ def journals_of(data: DataDir) -> Journals:
     return Journals(
         FileJournal(data.ledger, chained=True, rotation=Rotation(), repair="symbiont ledger repair"),
         FileJournal(data.queue, chained=False, repair="symbiont queue repair"),
+        FileJournal(data.switches, chained=False),
         FileJournal(data.heartbeat, chained=False),
         FileJournal(data.limits, chained=False),
         FileJournal(data.budgets, chained=False),
@@ -199,6 +202,7 @@ def makers_of(world: World, journals: Journals, disk: Disk, is_available: Worker
             wake_jitter_s=config.limits.wake_jitter_s,
             source=only.source,
             since=only.since,
+            per_sweep=config.queue.max_queue_batch if config.queue.drain == "heartbeat" else None,
         )
 
     def heartbeat() -> Heartbeat:
@@ -223,7 +227,7 @@ def makers_of(world: World, journals: Journals, disk: Disk, is_available: Worker
 
     return Makers(
         ledger=lambda: Ledger(journals.ledger, clock=clock, budgets=config.budgets, notes=journals.alerts),
-        queue=lambda: Queue(journals.queue, clock, config.dispatch.max_pending, retry_policy(config)),
+        queue=lambda: Queue(journals.queue, journals.switches, clock, queue_rules(config)),
         dispatcher=dispatcher,
         heartbeat=heartbeat,
         webhooks=webhooks,

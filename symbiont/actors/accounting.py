@@ -10,6 +10,7 @@ from symbiont.domain.outcome import (
     Done,
     NoCredit,
     NotStarted,
+    Outcome,
     Overloaded,
     RateLimited,
     TooLong,
@@ -17,12 +18,16 @@ from symbiont.domain.outcome import (
     Unreachable,
     UsageLimited,
     code_of,
+    detail_of,
 )
 from symbiont.domain.price import PriceTable, usd
-from symbiont.domain.task import OpenCall, Task
+from symbiont.domain.task import OpenCall, Task, Try
 from symbiont.domain.tier import Tier
 from symbiont.domain.usage import Usage
 from symbiont.ports import ModelReply
+
+STORY_DETAIL_CHARS = 300
+"""How much of what a call said of its end a story keeps."""
 
 _NOTHING_SERVED = (
     UsageLimited,
@@ -67,6 +72,21 @@ def entry_of(task: Task, reply: ModelReply, *, tier: Tier, worker: str, prices: 
         error_code=None if is_done else code_of(reply.outcome),
         project=task.project,
         upper_bound_usd=_bound(task.call) if cost_usd is None else msgspec.UNSET,
+    )
+
+
+def try_of(entry: Entry, outcome: Outcome) -> Try:
+    """The call as the story of its task tells it."""
+    return Try(
+        attempt=entry.attempt,
+        kind=entry.kind,
+        tier=entry.tier,
+        worker=entry.worker,
+        outcome=code_of(outcome),
+        at=entry.timestamp,
+        elapsed_seconds=entry.elapsed_seconds,
+        cost_usd=entry.estimated_cost_usd,
+        detail=detail_of(outcome)[:STORY_DETAIL_CHARS],
     )
 
 

@@ -34,7 +34,7 @@ from symbiont.actors import names
 from symbiont.actors.accounting import interrupted
 from symbiont.actors.ledger import Append, Refused
 from symbiont.actors.limits import Limits
-from symbiont.actors.queue import EndWaits, Get, Rescue, StopRun, Take, WorkIsDue
+from symbiont.actors.queue_messages import EndWaits, Get, Rescue, StopRun, SweepIsDue, Take, WorkIsDue
 from symbiont.actors.run_steps import Fail, Stopped, run_label, runs_in
 from symbiont.domain.closure import ClosurePolicy
 from symbiont.domain.lanes import Closed, LaneBook
@@ -107,7 +107,8 @@ RunTask = Callable[[Task], Coroutine[Any, Any, None]]
 class Dispatcher(Actor):
     """`workers`: slots by worker name; `lanes`: (worker, tier) in order of preference; `run` lives a task's life.
 
-    `source` and `since` (RFC 3339) restrict which tasks are taken.
+    `source` and `since` (RFC 3339) restrict which tasks are taken. With `per_sweep`, queued tasks are taken when the heartbeat
+    sweeps, at most so many.
     """
 
     def __init__(
@@ -124,6 +125,7 @@ class Dispatcher(Actor):
         wake_jitter_s: float,
         source: Source | None = None,
         since: str = "",
+        per_sweep: int | None = None,
     ) -> None:
         self._run = run
         self._slots = dict(workers)
@@ -131,6 +133,8 @@ class Dispatcher(Actor):
         self._clock = clock
         self._source: Source | None = source
         self._since = since
+        self._per_sweep = per_sweep
+        self._left_of_sweep = 0
         self._book = LaneBook(lanes)
         self._limits = Limits(
             self._book, journal=journal, clock=clock, randomness=randomness, policy=policy, jitter_s=wake_jitter_s
@@ -198,6 +202,9 @@ class Dispatcher(Actor):
         match message:
             case WorkIsDue():
                 return self._fill()
+            case SweepIsDue():
+                self._left_of_sweep = self._per_sweep or 0
+                return self._fill()
             case StopRun(task_id):
                 for process, run in self._runs.items():
                     if run.task_id == task_id:
@@ -233,7 +240,8 @@ class Dispatcher(Actor):
             now = self._clock.wall()
             is_out_of_order = self._book.is_out_of_order(now)
             is_closed = self._book.all_closed(now) and not is_out_of_order
-            if is_closed or not await self._start_next("direct" if is_out_of_order else self._source):
+            is_direct_alone = is_out_of_order or (self._per_sweep is not None and not self._left_of_sweep)
+            if is_closed or not await self._start_next("direct" if is_direct_alone else self._source):
                 break
         self._set_alarm()
 
@@ -241,7 +249,10 @@ class Dispatcher(Actor):
         task = await self.named(names.QUEUE).call(Take(source, self._since), timeout_s=None)
         self._is_refused = isinstance(task, Refused)
         if not isinstance(task, Task):
+            if task is None and source != "direct":
+                self._left_of_sweep = 0  # what comes now is for the next sweep
             return False
+        self._left_of_sweep -= self._left_of_sweep > 0 and task.source == "queued"
         run = _Run(task.id, task.lease)
         label = run_label(task.id, task.lease)
         try:

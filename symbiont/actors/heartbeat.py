@@ -1,6 +1,6 @@
 """Every few minutes: is everything well, and is anything lost? Also on demand (`Beat`).
 
-A beat rescues tasks whose run is gone, nudges the dispatcher, checks disk, ledger and workers, and leaves a line in
+A beat rescues tasks whose run is gone, nudges the dispatcher, has old results pruned, checks disk, ledger and workers, and leaves a line in
 `heartbeat.jsonl`. Guarantees: hints that were lost in a crash are made good within one interval.
 Does not mend anything by itself but what the queue and the dispatcher offer.
 """
@@ -16,9 +16,10 @@ from supervisors import Actor, CallExit, Continue, From, Request, Tasks
 from supervisors.exits import ExitReason
 from symbiont.actors import names
 from symbiont.actors.ledger_messages import ReadDamage
-from symbiont.actors.queue import Counts, CountTasks, Rescue, WorkIsDue
+from symbiont.actors.queue_messages import CountTasks, Rescue, SweepIsDue, Tidy
 from symbiont.actors.run_steps import runs_in
 from symbiont.domain.moment import rfc3339
+from symbiont.domain.standing import Counts
 from symbiont.ports import Clock, Disk, Journal, SyncFailed, WorkerCheck
 
 KEPT_BEATS: Final = 10_000
@@ -144,7 +145,8 @@ class Heartbeat(Actor):
         except CallExit as gone:
             _log.warning("sweep_skipped", reason=str(gone))
             return 0
-        self.named(names.DISPATCHER).cast(WorkIsDue())
+        self.named(names.DISPATCHER).cast(SweepIsDue())
+        self.named(names.QUEUE).cast(Tidy())
         return rescued
 
     async def _counts(self) -> Counts | None:

@@ -16,7 +16,7 @@ import structlog
 
 from supervisors import CallExit, Request, Runtime
 from symbiont.actors import names
-from symbiont.actors.accounting import cost_of, entry_of
+from symbiont.actors.accounting import cost_of, entry_of, try_of
 from symbiont.actors.dispatcher import Lease, Outlook, Returned
 from symbiont.actors.ledger import Append, Refused, Release, Reserve
 from symbiont.actors.run_steps import Begin, Complete, Fail, Postpone, Stopped, retry_reason
@@ -46,9 +46,9 @@ from symbiont.domain.outcome import (
 from symbiont.domain.price import PriceTable, usd
 from symbiont.domain.retry import Accept, Escalate, GiveUp, Reroute, RetryHere, Stop, decide
 from symbiont.domain.routing import STOPPAGES, Hold, Route, wanted_tier
-from symbiont.domain.task import Answer, Classification, Failure, OpenCall, Task
+from symbiont.domain.task import Answer, Classification, Failure, OpenCall, Task, Try
 from symbiont.domain.tier import Tier, TierTable
-from symbiont.ports import CallKind, Clock, ModelCall, ModelReply, Worker
+from symbiont.ports import CallKind, Clock, ModelCall, ModelReply, Randomness, Worker
 
 TASK_SYSTEM: Final = "Do the task. Answer with the result alone."
 RESTART_PATIENCE_S: Final = 60.0
@@ -69,6 +69,7 @@ class World(msgspec.Struct, frozen=True):
     prices: PriceTable
     config: Config
     clock: Clock
+    randomness: Randomness
 
 
 class LostLease(Exception):
@@ -85,6 +86,7 @@ class Life:
         self._is_stopping = False
         self._outcome: Outcome | None = None
         self._is_lane_open = True
+        self._untold: list[Try] = []
 
     async def run(self) -> None:
         """Live it. Returns when the task is finished, put back, or no longer ours."""
@@ -140,7 +142,7 @@ class Life:
                 read = read_classification(structured, text, world.tiers)
                 return read if isinstance(read, Classification) else self._default(read)
             case Cancelled():
-                await self._ask(names.QUEUE, Stopped(self.task.id, self.task.lease))
+                await self._tell(Stopped(self.task.id, self.task.lease))
                 return None
             case Unauthorised() | NoCredit() | CliMissing() | UsageLimited(scope="account"):
                 return await self._classified()
@@ -209,8 +211,8 @@ class Life:
             case Escalate():
                 self._escalate(above)
                 return True
-            case RetryHere(after_s):
-                await self._back_off(after_s, reply.outcome)
+            case RetryHere(after_s, jitter_s):
+                await self._back_off(after_s + self.world.randomness.uniform(0.0, jitter_s), reply.outcome)
             case GiveUp():
                 await self._fail(reply.outcome)
             case Stop():
@@ -279,7 +281,9 @@ class Life:
 
     async def _settle(self, lane: Route, reply: ModelReply) -> None:
         if reply.was_made:
-            await self._ask(names.LEDGER, Append(self._entry(lane, reply)))
+            entry = self._entry(lane, reply)
+            await self._ask(names.LEDGER, Append(entry))
+            self._untold.append(try_of(entry, reply.outcome))
         elif self.task.call is not None:
             self.world.runtime.named(names.LEDGER).cast(Release((self.task.id, self.task.attempt, self.task.call.kind)))
         self._is_lane_open = await self._ask(names.DISPATCHER, Returned(reply.outcome))
@@ -398,8 +402,11 @@ class Life:
             return await inner
 
     async def _advance(self, message: "Begin | Complete | Fail | Postpone | Stopped") -> Task:
-        answer = await self._ask(names.QUEUE, message)
+        """Whatever the queue is told next, the calls since then go along: they are the task's story."""
+        told = msgspec.structs.replace(message, tries=tuple(self._untold))
+        answer = await self._ask(names.QUEUE, told)
         if isinstance(answer, Task):
+            self._untold.clear()
             return answer
         raise LostLease(self.task.id)
 

@@ -10,10 +10,24 @@ import msgspec
 
 from supervisors import Request
 from symbiont.actors.ledger import Refused
-from symbiont.domain.moment import rfc3339
+from symbiont.domain.moment import epoch_s, rfc3339
 from symbiont.domain.outcome import Interrupted
 from symbiont.domain.retry import RetryHere, RetryPolicy, decide
-from symbiont.domain.task import AFTER_FAILURE, FINAL, Answer, Classification, Failure, OpenCall, Status, Task
+from symbiont.domain.task import (
+    AFTER_FAILURE,
+    FINAL,
+    SCHEDULED,
+    STORY_LENGTH,
+    Answer,
+    Classification,
+    Failure,
+    NewTask,
+    OpenCall,
+    Status,
+    Task,
+    Try,
+    may_become,
+)
 
 
 class Stale(msgspec.Struct, frozen=True):
@@ -32,18 +46,21 @@ class Begin(msgspec.Struct, Request[Task | Stale | Refused], frozen=True):
     tier_floor: str | None = None
     failures: int = 0
     anew: bool = False
+    tries: tuple[Try, ...] = ()
 
 
 class Complete(msgspec.Struct, Request[Task | Stale | Refused], frozen=True):
     id: str
     lease: int
     answer: Answer
+    tries: tuple[Try, ...] = ()
 
 
 class Fail(msgspec.Struct, Request[Task | Stale | Refused], frozen=True):
     id: str
     lease: int
     failure: Failure
+    tries: tuple[Try, ...] = ()
 
 
 class Postpone(msgspec.Struct, Request[Task | Stale | Refused], frozen=True):
@@ -57,6 +74,7 @@ class Postpone(msgspec.Struct, Request[Task | Stale | Refused], frozen=True):
     failure: Failure | None = None
     classification: Classification | None = None
     tier_floor: str | None = None
+    tries: tuple[Try, ...] = ()
 
 
 class Stopped(msgspec.Struct, Request[Task | Stale | Refused], frozen=True):
@@ -64,6 +82,7 @@ class Stopped(msgspec.Struct, Request[Task | Stale | Refused], frozen=True):
 
     id: str
     lease: int
+    tries: tuple[Try, ...] = ()
 
 
 def run_label(task_id: str, lease: int) -> str:
@@ -78,7 +97,9 @@ def runs_in(labels: Iterable[str]) -> frozenset[tuple[str, int]]:
 
 
 def advanced(task: Task, request: Begin | Complete | Fail | Postpone | Stopped, now: float) -> Task:
-    """The task after a message of its run. Pure."""
+    """The task after a message of its run, with the calls it tells of in its story. Pure."""
+    if request.tries:
+        task = msgspec.structs.replace(task, story=(*task.story, *request.tries)[-STORY_LENGTH:])
     replace = msgspec.structs.replace
     match request:
         case Begin(call=call, classification=judged, tier_floor=floor, failures=failures, anew=anew):
@@ -111,18 +132,35 @@ def advanced(task: Task, request: Begin | Complete | Fail | Postpone | Stopped, 
             return left(task, Status.CANCELLED if task.cancel_requested else Status.PENDING, now)
 
 
-def reclaimed(task: Task, policy: RetryPolicy, now: float) -> Task:
-    """The task after its run was lost. A call it had under way uses up a try: it may be what brings the process down."""
-    if task.call is None or task.cancel_requested:
+def reclaimed(task: Task, policy: RetryPolicy, max_rescues: int, now: float) -> Task:
+    """The task after its run was lost. A call it had under way uses up a try: it may be what brings the process down.
+
+    One that has lost more than `max_rescues` runs that way is given up as `POISON`.
+    """
+    call = task.call
+    if call is None:
         return advanced(task, Stopped(task.id, task.lease), now)
     failure = Failure("INTERRUPTED", "the process that ran the call ended before the call did")
+    tries = (_lost(task, call, now),)
+    if task.cancel_requested:
+        return advanced(task, Stopped(task.id, task.lease, tries), now)
+    if task.rescues >= max_rescues:
+        detail = f"its run was lost {task.rescues + 1} times with a call under way"
+        return advanced(task, Fail(task.id, task.lease, Failure("POISON", detail), tries), now)
+    rescued = msgspec.structs.replace(task, rescues=task.rescues + 1)
     outcome = Interrupted(failure.detail)
     match decide(outcome, failures=task.failures, can_escalate=False, policy=policy):
         case RetryHere(after_s):
-            reason, tries = retry_reason(failure), task.failures + 1
-            return advanced(task, Postpone(task.id, task.lease, now + after_s, reason, tries, failure), now)
+            reason, used_up = retry_reason(failure), task.failures + 1
+            again = Postpone(task.id, task.lease, now + after_s, reason, used_up, failure, tries=tries)
+            return advanced(rescued, again, now)
         case _:
-            return advanced(task, Fail(task.id, task.lease, failure), now)
+            return advanced(rescued, Fail(task.id, task.lease, failure, tries), now)
+
+
+def _lost(task: Task, call: OpenCall, now: float) -> Try:
+    elapsed_s = round(max(0.0, now - epoch_s(call.began_at)), 3)
+    return Try(task.attempt, call.kind, call.tier, call.worker, "INTERRUPTED", rfc3339(now), elapsed_s, None)
 
 
 def retry_reason(failure: Failure) -> str:
@@ -136,7 +174,42 @@ def commanded(task: Task, wanted: Status, now: float) -> Task:
         return left(task, Status.CANCELLED, now)
     fresh = left(task, Status.PENDING, now)
     return msgspec.structs.replace(
-        fresh, failures=0, failure=None, answer=None, finished_at=None, tier_floor=None, cancel_requested=False
+        fresh,
+        failures=0,
+        rescues=0,
+        failure=None,
+        answer=None,
+        finished_at=None,
+        tier_floor=None,
+        cancel_requested=False,
+    )
+
+
+def may_be_commanded(task: Task, wanted: Status) -> bool:
+    """Whether somebody may cancel it (`CANCELLED`) or send it round again (`PENDING`) by hand."""
+    return may_become(task.status, wanted) and not (task.status is Status.PROCESSING and wanted is Status.PENDING)
+
+
+def recorded(new: NewTask, task_id: str, position: int, now: float) -> Task:
+    """The task that a request becomes."""
+    moment = new.run_at if new.delay_s is None else now + new.delay_s
+    is_later = moment is not None and moment > now
+    return Task(
+        id=task_id,
+        task=new.task,
+        created_at=rfc3339(now),
+        status=Status.PENDING,
+        source=new.source,
+        force_tier=new.force_tier,
+        priority=new.priority,
+        project=new.project,
+        webhook_url=new.webhook_url,
+        not_before=moment if is_later else None,
+        waiting_for=SCHEDULED if is_later else None,
+        key=new.key,
+        position=position if new.key else 0,
+        run_at=new.run_at,
+        delay_s=new.delay_s,
     )
 
 

@@ -45,6 +45,7 @@ class DataDir:
         self.queue = path / "queue.jsonl"
         self.heartbeat = path / "heartbeat.jsonl"
         self.limits = path / "limits.jsonl"
+        self.switches = path / "switches.jsonl"
         self.budgets = path / "budgets.jsonl"
         self.webhooks = path / "webhooks.jsonl"
         self.cli_cwd = path / "cli"

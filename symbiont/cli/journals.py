@@ -19,9 +19,10 @@ from symbiont.cli import address, output
 from symbiont.cli.options import FLAG, SOURCE_DEFAULTS, Json, SharedSource
 from symbiont.cli.rendering import counted
 from symbiont.config import data_dir
-from symbiont.domain.backlog import Backlog, Loaded
+from symbiont.domain.backlog import Backlog
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.ledger_fold import LedgerFold
+from symbiont.domain.queue_file import Loaded
 from symbiont.ports import Damage, Fold
 
 REPAIR_LEDGER = "symbiont ledger repair"

@@ -41,8 +41,8 @@ _SERVER = Group("Server", sort_key=2)
 _SETUP = Group("Setup", sort_key=3)
 
 _COMMANDS = (
-    ("task", "symbiont.cli.task:app", _WORK, "Submit, look at, wait for, cancel and retry tasks."),
-    ("queue", "symbiont.cli.queue:app", _WORK, "See what waits, and what for."),
+    ("task", "symbiont.cli.task:app", _WORK, "Submit, look at, wait for, cancel, retry and prune tasks."),
+    ("queue", "symbiont.cli.queue:app", _WORK, "See what waits, and what for; pause, resume and drain."),
     ("ledger", "symbiont.cli.ledger:app", _WORK, "See what was called and what it cost."),
     ("budget", "symbiont.cli.budget:app", _WORK, "See what may still be spent."),
     ("webhook", "symbiont.cli.webhook:app", _WORK, "See who is told of what, and send again what did not arrive."),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from symbiont.cli.output import Pairs
 from symbiont.domain import advice
 from symbiont.domain.errors import SymbiontError
-from symbiont.domain.task import Status
+from symbiont.domain.task import Status, Try
 from symbiont.service import views
 
 TASK_COLUMNS = ("id", "status", "tier", "priority", "waiting for", "task")
@@ -56,14 +56,24 @@ def task_record(task: views.TaskView) -> Pairs:
         ("attempt", str(task.attempt)),
         ("created", task.created_at),
         ("finished", task.finished_at or ""),
+        ("idempotency key", task.idempotency_key or ""),
+        ("rescues", str(task.rescues or "")),
         ("waiting for", task.waiting_for or ""),
         ("not before", task.not_before or ""),
         ("failure", f"{task.failure.code}: {task.failure.detail}" if task.failure else ""),
+        ("story", "\n".join(map(_told, task.story))),
         ("figures", figures(task.answer) if task.answer else ""),
         ("task", task.task),
         ("result", task.answer.result if task.answer else ""),
     ]
     return [(key, value) for key, value in known if value]
+
+
+def _told(one: Try) -> str:
+    """A call of a task's story on a line."""
+    cost = "cost unknown" if one.cost_usd is None else f"{money(one.cost_usd)} USD"
+    line = f"{one.at[:19]}Z · attempt {one.attempt} · {one.kind} · {one.tier} · {one.outcome} · {one.elapsed_seconds:.1f} s · {cost}"
+    return f"{line} · {one.detail}" if one.detail else line
 
 
 def dry_run_record(run: views.DryRun) -> Pairs:

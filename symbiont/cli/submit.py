@@ -14,6 +14,7 @@ from symbiont.cli.client import Client, connect
 from symbiont.cli.options import Options
 from symbiont.cli.waiting import Patience, until_done
 from symbiont.domain.errors import SymbiontError
+from symbiont.domain.moment import rfc3339
 from symbiont.domain.task import NewTask, Priority
 from symbiont.service import views
 
@@ -124,6 +125,13 @@ def _estimated_here(options: Options, new: NewTask) -> bytes:
 
 
 def _fields(new: NewTask) -> dict[str, Any]:
-    given = {"force_tier": new.force_tier, "project": new.project or None, "webhook_url": new.webhook_url or None}
+    given = {
+        "force_tier": new.force_tier,
+        "project": new.project or None,
+        "idempotency_key": new.key or None,
+        "run_at": None if new.run_at is None else rfc3339(new.run_at),
+        "delay_s": new.delay_s,
+        "webhook_url": new.webhook_url or None,
+    }
     priority = {} if new.priority == Priority.NORMAL else {"priority": str(new.priority)}
     return {"task": new.task, **{key: value for key, value in given.items() if value is not None}, **priority}

@@ -1,21 +1,26 @@
-"""`symbiont task …`: submit, look at, wait for, cancel and retry tasks."""
+"""`symbiont task …`: submit, look at, wait for, cancel, retry and prune tasks."""
 
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from symbiont.cli import output, prompt, rendering, submit
+from symbiont.cli import output, prompt, rendering, submit, task_bulk
 from symbiont.cli.client import connect
 from symbiont.cli.identity import with_task
 from symbiont.cli.options import DEFAULTS, FLAG, Options, Shared, checked_timeout
 from symbiont.cli.waiting import Patience, path_of, until_done
+from symbiont.domain.bulk import Verb
 from symbiont.domain.errors import SymbiontError
+from symbiont.domain.moment import moment_of
 from symbiont.domain.task import NewTask, Priority, Source, Status
 from symbiont.service import views
 
-app = App(name="task", help="Submit, look at, wait for, cancel and retry tasks.", help_epilogue="")
+app = App(name="task", help="Submit, look at, wait for, cancel, retry and prune tasks.", help_epilogue="")
 
 Id = Annotated[str, Parameter(name="ID", help="Id of the task, or a beginning of it that no other task has.")]
+OneId = Annotated[str | None, Parameter(name="ID", help="Id of the task, or a beginning of it that no other task has.")]
+Ids = Annotated[str, Parameter(name="ID", help="Whole ids of tasks.")]
+Chosen = Annotated[task_bulk.Filter, Parameter(name="*")]
 Timeout = Annotated[float | None, Parameter(help="Seconds to wait; then exit 8 while the task goes on.")]
 
 _SUBMIT_EXAMPLES = """\
@@ -36,6 +41,9 @@ def submit_task(
     tier: str | None = None,
     priority: Priority = Priority.NORMAL,
     project: str = "",
+    idempotency_key: str = "",
+    run_at: str | None = None,
+    delay: float | None = None,
     webhook_url: str = "",
     detach: Annotated[bool, Parameter(negative="--wait", show_default=False)] = False,
     timeout: Timeout = None,
@@ -53,6 +61,9 @@ def submit_task(
         tier: Use this tier (haiku, sonnet, opus) instead of having the task classified.
         priority: How urgent the task is among those that wait.
         project: Name to book the cost under.
+        idempotency_key: Sent again with the same key, the same task is not run again but answered from the first.
+        run_at: Moment before which it is not to run, such as 2026-03-19T14:33:12Z.
+        delay: Seconds before which it is not to run.
         webhook_url: Address that is told of its end, where the configuration allows it.
         detach: Put the task into the queue and print its id; `--wait`, the default, prints the answer.
         dry_run: Tell which tier would run it and about what it would cost; run nothing.
@@ -72,8 +83,17 @@ def submit_task(
             "BAD_VALUE", "expected --local without --url, got: both", hint="symbiont task submit --help"
         )
     source: Source = "queued" if detach else "direct"
-    text = prompt.read(text, file)
-    new = NewTask(text, source, force_tier=tier, priority=priority, project=project, webhook_url=webhook_url)
+    new = NewTask(
+        task=prompt.read(text, file),
+        source=source,
+        force_tier=tier,
+        priority=priority,
+        project=project,
+        webhook_url=webhook_url,
+        key=idempotency_key,
+        run_at=None if run_at is None else moment_of("--run-at", run_at),
+        delay_s=delay,
+    )
     with submit.flags_named():
         if dry_run:
             submit.estimate(options, new, in_process=local)
@@ -117,15 +137,21 @@ def wait(task_id: Id, /, *, timeout: Timeout = None, options: Shared = DEFAULTS)
 
 
 @app.command
-def cancel(task_id: Id, /, *, options: Shared = DEFAULTS) -> None:
-    """Stop a task that waits or runs."""
-    _change(options, task_id, "cancel")
+def cancel(task_id: OneId = None, /, *, chosen: Chosen = task_bulk.NOTHING, options: Shared = DEFAULTS) -> None:
+    """Stop a task that waits or runs, or all tasks of a filter."""
+    _change(options, task_id, "cancel", chosen)
 
 
 @app.command
-def retry(task_id: Id, /, *, options: Shared = DEFAULTS) -> None:
-    """Give a failed or cancelled task another chance."""
-    _change(options, task_id, "retry")
+def retry(task_id: OneId = None, /, *, chosen: Chosen = task_bulk.NOTHING, options: Shared = DEFAULTS) -> None:
+    """Give a failed or cancelled task another chance, or all tasks of a filter."""
+    _change(options, task_id, "retry", chosen)
+
+
+@app.command
+def prune(*ids: Ids, chosen: Chosen = task_bulk.NOTHING, options: Shared = DEFAULTS) -> None:
+    """Forget ended tasks and their results."""
+    task_bulk.apply(options, "prune", chosen, ids)
 
 
 def show_tasks(options: Options, status: Status | None, limit: int) -> None:
@@ -141,7 +167,11 @@ def show_tasks(options: Options, status: Status | None, limit: int) -> None:
         output.talk(f"the newest {page.count} of {page.total}; more with --limit")
 
 
-def _change(options: Options, task_id: str, verb: str) -> None:
+def _change(options: Options, task_id: str | None, verb: Verb, chosen: task_bulk.Filter) -> None:
+    if task_id is None:
+        return task_bulk.apply(options, verb, chosen)
+    if chosen.is_given:
+        raise SymbiontError("BAD_VALUE", "expected ID or a filter, got: both", hint=f"symbiont task {verb} --help")
     client = connect(options)
     body = with_task(client, task_id, lambda whole: client.post(f"/queue{path_of(whole).removeprefix('/task')}/{verb}"))
     changed = client.decode(body, views.TaskChanged)
@@ -149,3 +179,4 @@ def _change(options: Options, task_id: str, verb: str) -> None:
         output.show_json(body)
     else:
         output.show_record([("id", changed.id), ("status", changed.status)])
+    return None

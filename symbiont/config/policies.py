@@ -2,13 +2,26 @@
 
 from symbiont.config.schema import Config
 from symbiont.domain.closure import ClosurePolicy
+from symbiont.domain.queue_rules import QueueRules
+from symbiont.domain.retention import Retention
 from symbiont.domain.retry import RetryPolicy
 from symbiont.domain.webhook import TASK_HOOK, Hook
 
 
 def retry_policy(config: Config) -> RetryPolicy:
     dispatch = config.dispatch
-    return RetryPolicy(dispatch.max_attempts, dispatch.backoff_base_s, dispatch.backoff_max_s)
+    return RetryPolicy(dispatch.max_attempts, dispatch.backoff_base_s, dispatch.backoff_max_s, dispatch.backoff_jitter)
+
+
+def queue_rules(config: Config) -> QueueRules:
+    queue = config.queue
+    return QueueRules(
+        retry=retry_policy(config),
+        max_pending=config.dispatch.max_pending,
+        ageing_s=queue.ageing_s,
+        max_rescues=queue.max_rescues,
+        retention=Retention(queue.keep_s, queue.keep_count, queue.idempotency_window_s),
+    )
 
 
 def closure_policy(config: Config) -> ClosurePolicy:

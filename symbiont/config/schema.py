@@ -83,6 +83,35 @@ class Dispatch(_Section, frozen=True):
     backoff_max_s: Positive = 300.0
     """Longest such pause."""
 
+    backoff_jitter: Annotated[float, Meta(ge=0, le=1)] = 0.2
+    """Share of a pause that a random time may add, so that what an outage met at one time does not come back at one time."""
+
+
+class Queue(_Section, frozen=True):
+    """In which order tasks are taken, and how long they and their keys are kept."""
+
+    drain: Literal["continuous", "heartbeat"] = "continuous"
+    """When queued tasks are taken: `continuous`, as slots free up, or `heartbeat`, only when it sweeps. Direct tasks never wait
+    for a sweep."""
+
+    max_queue_batch: Count = 5
+    """With `drain = "heartbeat"`: queued tasks taken per sweep at most."""
+
+    ageing_s: Positive = 600.0
+    """For each of these spans that a task waits it gains a rank (low, normal, high, critical), so that none starves."""
+
+    max_rescues: Annotated[int, Meta(ge=0, le=1_000)] = 3
+    """How often a task may lose its run with a call under way; once more, and it fails as POISON."""
+
+    idempotency_window_s: Positive = 86_400.0
+    """How long an idempotency key goes on meaning its task after that has ended; as long the task is kept."""
+
+    keep_s: Positive = 604_800.0
+    """How long ended tasks and their results are kept."""
+
+    keep_count: Count = 10_000
+    """Ended tasks kept at most; the longest ended go first."""
+
 
 class Routing(_Section, frozen=True):
     """How a tier is chosen."""
@@ -202,6 +231,7 @@ class Config(_Section, frozen=True):
     prices_file: str = ""
     server: Server = Server()
     dispatch: Dispatch = Dispatch()
+    queue: Queue = Queue()
     routing: Routing = Routing()
     limits: Limits = Limits()
     heartbeat: Heartbeat = Heartbeat()

@@ -13,6 +13,7 @@ _MEND = {
     "REFUSED": "reword the task: the same text would be refused again",
     "BAD_REQUEST": "check the model of the tier in symbiont.toml, and: claude --version",
     "BUDGET_EXCEEDED": "symbiont budget list",
+    "POISON": "see what the task does to the process in its story: symbiont task show, then retry it by hand",
     "CLI_MISSING": "npm install -g @anthropic-ai/claude-code",
 }
 

@@ -1,34 +1,29 @@
 """All tasks, and which one runs next. Pure state of the queue: no clock, no disk.
 
-Guarantees: the last line of an id wins; a task is offered once it is pending and its moment has come, by priority, direct
-ones before queued ones (somebody is waiting for them), then in order of arrival. Taking and putting cost O(log n).
+Guarantees: a task is offered once it is pending and its moment has come, in the order of `line.py`; a key finds its task, and
+ended tasks come up for pruning by `retention.py`. Taking and putting cost O(log n).
 """
 
 import heapq
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from itertools import count
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 import msgspec
 
 from symbiont.domain.closure import LONGEST_CREDIBLE_WAIT_S
-from symbiont.domain.errors import SymbiontError
-from symbiont.domain.task import AFTER_FAILURE, Priority, Source, Status, Task
+from symbiont.domain.line import CLASSES, Line, Place, Ready
+from symbiont.domain.retention import Ended, Retention
+from symbiont.domain.standing import Census
+from symbiont.domain.task import AFTER_FAILURE, FINAL, SCHEDULED, Priority, Source, Status, Task
+from symbiont.domain.task_ids import TaskIds
 
+AGEING_S = 600.0
 _RANK = {Priority.CRITICAL: 0, Priority.HIGH: 1, Priority.NORMAL: 2, Priority.LOW: 3}
-_FIELDS = Task.__struct_fields__
-
-
-class _Ready(NamedTuple):
-    """Sorts by what comes first."""
-
-    rank: int
-    is_queued: bool
-    arrival: int
-    id: str
-    version: int
+_CLASSES: dict[Source | None, range] = {
+    None: range(CLASSES), "direct": range(0, CLASSES, 2), "queued": range(1, CLASSES, 2),
+}  # fmt: skip
 
 
 class _Waiting(NamedTuple):
@@ -38,17 +33,22 @@ class _Waiting(NamedTuple):
 
 
 class Backlog:
-    """Tasks by id. A `put` replaces a task; entries of its earlier versions are skipped when they come up."""
+    """Tasks by id. A `put` replaces a task; entries of its earlier versions are skipped when they come up.
 
-    def __init__(self) -> None:
+    `now` is of the wall clock, `age_now` of one that never jumps, by which a task that waits grows older.
+    """
+
+    def __init__(self, age_s: float = AGEING_S) -> None:
         self._tasks: dict[str, Task] = {}
         self._versions: Counter[str] = Counter()
         self._arrivals: dict[str, int] = {}
         self._arrival = count()
-        self._numbers: dict[Source, tuple[str, int]] = {}
-        self._ready: dict[Source, list[_Ready]] = {"direct": [], "queued": []}
+        self._ids = TaskIds()
+        self._keys: dict[tuple[str, str], str] = {}
+        self._line = Line(age_s, self._is_stale)
         self._waiting: list[_Waiting] = []
-        self.counts: Counter[Status] = Counter()
+        self._ended = Ended(self._current)
+        self.census = Census()
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -60,38 +60,52 @@ class Backlog:
     def get(self, task_id: str) -> Task | None:
         return self._tasks.get(task_id)
 
-    def put(self, task: Task) -> None:
+    def keyed(self, project: str, key: str) -> Task | None:
+        """The task that was last submitted under this key."""
+        return self._tasks.get(self._keys.get((project, key), ""))
+
+    # Coming and going
+
+    def put(self, task: Task, age_now: float = 0.0) -> None:
         old = self._tasks.get(task.id)
         if old is None:
             self._arrivals[task.id] = next(self._arrival)
-        else:
-            self.counts[old.status] -= 1
+            self._ids.note(task.id)
+            if task.key:
+                self._keys[task.project, task.key] = task.id
+        elif old.status is Status.PENDING and task.status is Status.PROCESSING:
+            self._line.served(_place(old), task.id)
         self._tasks[task.id] = task
-        self.counts[task.status] += 1
+        self.census.changed(old, task)
         self._versions[task.id] += 1
-        if task.status is Status.PENDING:
-            self._offer(task)
+        self._offer(task, age_now)
 
     def forget(self, task_id: str) -> None:
-        """Take a task out as if it had never been there (its record was refused by the disk)."""
+        """Take a task out as if it had never been there: the disk refused its record, or it is pruned."""
         task = self._tasks.pop(task_id)
-        self.counts[task.status] -= 1
-        self._versions[task_id] += 1
+        self.census.changed(task, None)
+        # Entries in the heaps find no task any more; the id is never given again.
+        del self._versions[task_id], self._arrivals[task_id]
+        if task.key and self._keys.get((task.project, task.key)) == task_id:
+            del self._keys[task.project, task.key]
 
-    def _offer(self, task: Task) -> None:
+    def _offer(self, task: Task, age_now: float) -> None:
         version = self._versions[task.id]
-        if task.not_before is not None:
+        if task.status in FINAL:
+            self._ended.put(task, version)
+        elif task.status is Status.PENDING and task.not_before is not None:
             heapq.heappush(self._waiting, _Waiting(task.not_before, task.id, version))
-        else:
-            self._push(task, version)
+        elif task.status is Status.PENDING:
+            self._push(task, version, age_now)
 
-    def _push(self, task: Task, version: int) -> None:
-        entry = _Ready(_RANK[task.priority], task.source == "queued", self._arrivals[task.id], task.id, version)
-        heapq.heappush(self._ready[task.source], entry)
+    def _push(self, task: Task, version: int, age_now: float) -> None:
+        self._line.push(_place(task), Ready(self._arrivals[task.id], task.id, version, age_now))
 
-    def next_moment(self, now: float) -> float | None:
+    # What comes next
+
+    def next_moment(self, now: float, age_now: float = 0.0) -> float | None:
         """When the next task that is not due yet will be, epoch seconds."""
-        self._make_ready(now)
+        self._make_ready(now, age_now)
         return self._waiting[0].not_before if self._waiting else None
 
     def overlong(self, now: float, backoff_max_s: float) -> list[Task]:
@@ -100,126 +114,77 @@ class Backlog:
         shortened = (_shortened(task, now, backoff_max_s) for task in waiting)
         return [new for new, old in zip(shortened, waiting, strict=True) if new != old]
 
-    def _make_ready(self, now: float) -> None:
+    def _make_ready(self, now: float, age_now: float) -> None:
         """Move what is due by now to those that are ready."""
         while self._waiting and (self._waiting[0].not_before <= now or self._is_stale(self._waiting[0])):
             entry = heapq.heappop(self._waiting)
             if not self._is_stale(entry):
-                self._push(self._tasks[entry.id], entry.version)
+                self._push(self._tasks[entry.id], entry.version, age_now)
 
-    def next_ready(self, now: float, source: Source | None = None, since: str = "") -> Task | None:
+    def next_ready(
+        self, now: float, source: Source | None = None, since: str = "", age_now: float = 0.0
+    ) -> Task | None:
         """The task to run now, which stays where it is until it is `put` with another status.
 
         `source` restricts, and `since` to tasks created then or later (RFC 3339, to the second).
         """
-        self._make_ready(now)
-        heaps = self._ready.values() if source is None else (self._ready[source],)
-        for heap in heaps:
-            while heap and self._is_stale(heap[0]):
-                heapq.heappop(heap)
-        heads = [heap[0] for heap in heaps if heap]
-        firsts = heads if not since else [entry for heap in heaps for entry in heap if self._is_new(entry, since)]
-        first = min(firsts, default=None)
+        self._make_ready(now, age_now)
+        first = self._first_since(since, source) if since else self._line.first(age_now, _CLASSES[source])
         return None if first is None else self._tasks[first.id]
 
-    def _is_new(self, entry: _Ready, since: str) -> bool:
-        return not self._is_stale(entry) and self._tasks[entry.id].created_at >= since
+    def _first_since(self, since: str, source: Source | None) -> Ready | None:
+        entries = self._line.entries(_CLASSES[source])
+        found = ((number, entry) for number, entry in entries if self._tasks[entry.id].created_at >= since)
+        first = min(found, default=None)
+        return None if first is None else first[1]
 
-    def _is_stale(self, entry: _Ready | _Waiting) -> bool:
-        return self._versions[entry.id] != entry.version
+    def hold(self, project: str) -> None:
+        """Offer no task of this project."""
+        self._line.pause(project)
+
+    def unhold(self, project: str) -> None:
+        self._line.resume(project)
+
+    def _is_stale(self, entry: Ready | _Waiting) -> bool:
+        return self._versions.get(entry.id) != entry.version
+
+    # Ends and ids
+
+    def _current(self, task_id: str, version: int) -> Task | None:
+        return self._tasks[task_id] if self._versions.get(task_id) == version else None
+
+    @property
+    def counts(self) -> Counter[Status]:
+        return self.census.all
+
+    @property
+    def ended(self) -> int:
+        return sum(self.counts[status] for status in FINAL)
+
+    def too_old(self, rules: Retention, now: float, limit: int) -> list[Task]:
+        """Ended tasks to be pruned, longest ended first."""
+        return self._ended.too_old(rules, self.ended, now, limit)
+
+    def note_id(self, task_id: str) -> None:
+        self._ids.note(task_id)
+
+    @property
+    def last_ids(self) -> tuple[str, ...]:
+        return self._ids.last
 
     def new_id(self, source: Source, now: float) -> str:
-        """`task-1711123456` or `queued-1711123456`, with `-2`, `-3` … behind it within one second."""
-        stem = f"{'task' if source == 'direct' else 'queued'}-{int(now)}"
-        last_stem, last = self._numbers.get(source, ("", 0))
-        number = last if stem == last_stem else 0
-        while True:
-            number += 1
-            candidate = stem if number == 1 else f"{stem}-{number}"
-            if candidate not in self._tasks:
-                self._numbers[source] = stem, number
-                return candidate
+        return self._ids.new(source, now)
+
+
+def _place(task: Task) -> Place:
+    return Place(2 * _RANK[task.priority] + (task.source == "queued"), task.project)
 
 
 def _shortened(task: Task, now: float, backoff_max_s: float) -> Task:
+    if task.waiting_for == SCHEDULED:
+        return task
     is_backoff = (task.waiting_for or "").startswith(AFTER_FAILURE)
     latest = now + (backoff_max_s if is_backoff else LONGEST_CREDIBLE_WAIT_S)
     if task.not_before is None or task.not_before <= latest:
         return task
     return msgspec.structs.replace(task, not_before=latest)
-
-
-def record_of(task: Task) -> bytes:
-    """The line of a new task."""
-    return msgspec.json.encode(task)
-
-
-def change_of(old: Task, new: Task) -> bytes:
-    """The line of a transition: `id`, `status`, and the fields that changed."""
-    changed = {name: getattr(new, name) for name in _FIELDS if getattr(new, name) != getattr(old, name)}
-    return msgspec.json.encode({"id": new.id, "status": new.status, **changed})
-
-
-class Loaded:
-    """The fold of the lines of a queue file of any version into a backlog that nobody else uses meanwhile."""
-
-    def __init__(self, backlog: Backlog) -> None:
-        self._backlog = backlog
-        self._fields: dict[str, dict[str, Any]] = {}
-        self._number = 0
-
-    def restore(self, state: bytes) -> None:
-        raise ValueError("expected no checkpoint, got: one")
-
-    def absorb(self, lines: Sequence[bytes]) -> None:
-        """Lines, oldest first. Raises `SymbiontError("DATA_CORRUPT")`."""
-        touched: dict[str, int] = {}
-        for index, line in enumerate(lines):
-            self._number += 1
-            with _at(index):
-                fields = _object(line, self._number)
-            self._fields.setdefault(fields["id"], {}).update(fields)
-            touched[fields["id"]] = index
-        for task_id, index in touched.items():
-            with _at(index):
-                self._backlog.put(_task(self._fields[task_id]))
-
-
-def load(records: Sequence[bytes]) -> list[Task]:
-    """The tasks of a queue file of any version, oldest first. Raises `SymbiontError("DATA_CORRUPT")`."""
-    backlog = Backlog()
-    Loaded(backlog).absorb(records)
-    return list(backlog)
-
-
-@contextmanager
-def _at(index: int) -> Generator[None]:
-    """Tells which line it was that could not be read."""
-    try:
-        yield
-    except SymbiontError as error:
-        error.details = {"index": index}
-        raise
-
-
-def _object(record: bytes, number: int) -> dict[str, Any]:
-    try:
-        fields = msgspec.json.decode(record)
-    except msgspec.MsgspecError as error:
-        raise _corrupt(f"line {number} of the queue is no JSON: {error}") from error
-    if not isinstance(fields, dict) or not isinstance(cast("dict[str, Any]", fields).get("id"), str):
-        raise _corrupt(f"expected line {number} of the queue to be an object with an id, got: {record[:80]!r}")
-    return cast("dict[str, Any]", fields)
-
-
-def _task(fields: dict[str, Any]) -> Task:
-    try:
-        return msgspec.convert(fields, Task)
-    except msgspec.ValidationError as error:
-        raise _corrupt(f"task {fields['id']} of the queue cannot be read: {error}") from error
-
-
-def _corrupt(message: str) -> SymbiontError:
-    return SymbiontError(
-        "DATA_CORRUPT", message, hint="move queue.jsonl aside and keep it; Symbiont starts with a new one"
-    )

@@ -73,6 +73,7 @@ MEANINGS: dict[str, Meaning] = {
     "NOT_STARTED": Meaning(503, FAILED),
     "BAD_REQUEST": Meaning(502, FAILED),
     "INTERRUPTED": Meaning(503, FAILED),
+    "POISON": Meaning(500, FAILED),
     "CANCELLED": Meaning(409, CONFLICT),
 }
 

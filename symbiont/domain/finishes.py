@@ -32,6 +32,10 @@ class Finishes:
     def is_followed(self) -> bool:
         return self._from is not None
 
+    def is_unseen(self, task: Task) -> bool:
+        """Whether the follower has yet to see this end."""
+        return self._from is not None and task.finish > self._from
+
     def load(self, task: Task) -> None:
         """A task found on disk."""
         self._last = self._head = max(self._last, task.finish)

@@ -13,6 +13,11 @@ from symbiont.domain.tier import TierTable
 from symbiont.domain.wording import did_you_mean, has_visible_text, listed, quoted
 
 MAX_PROJECT_CHARS = 128
+MAX_KEY_CHARS = 255
+LONGEST_DELAY_S = 31_536_000.0
+"""A year: whoever plans further ahead is more likely mistaken in the unit."""
+LATEST_MOMENT_S = 253_370_764_800.0
+"""The year 9999, the last that can be written down."""
 
 TaskUrls = Literal["none", "https", "http"]
 """Which addresses a task may bring to be told of its end: none, encrypted ones, or any."""
@@ -32,6 +37,8 @@ class Intake:
         if new.force_tier is not None:
             self._check_tier(new.force_tier)
         _check_project(new.project)
+        _check_key(new.key)
+        _check_moment(new)
         if new.webhook_url:
             self._check_url(new.webhook_url)
         return new
@@ -80,3 +87,19 @@ def _check_project(project: str) -> None:
     if len(project) > MAX_PROJECT_CHARS or not project.isprintable():
         expected = f"at most {MAX_PROJECT_CHARS} printable characters"
         raise SymbiontError("BAD_VALUE", f"expected project to be {expected}, got: {quoted(project)}")
+
+
+def _check_key(key: str) -> None:
+    if len(key) > MAX_KEY_CHARS or not key.isprintable():
+        expected = f"at most {MAX_KEY_CHARS} printable characters"
+        raise SymbiontError("BAD_VALUE", f"expected idempotency_key to be {expected}, got: {quoted(key)}")
+
+
+def _check_moment(new: NewTask) -> None:
+    if new.run_at is not None and new.delay_s is not None:
+        raise SymbiontError("BAD_VALUE", "expected run_at or delay_s, got: both")
+    if new.delay_s is not None and not 0 <= new.delay_s <= LONGEST_DELAY_S:
+        message = f"expected delay_s to be 0..{LONGEST_DELAY_S:.0f} seconds, got: {new.delay_s:g}"
+        raise SymbiontError("BAD_VALUE", message, hint="run_at takes a moment")
+    if new.run_at is not None and not 0 <= new.run_at < LATEST_MOMENT_S:
+        raise SymbiontError("BAD_VALUE", f"expected run_at to be after 1970, got: {new.run_at:.0f} s since then")

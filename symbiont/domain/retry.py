@@ -1,7 +1,7 @@
 """What the way a call ended leads to for its task: the table of outcomes.
 
 Guarantees: pure and total; every `Outcome` has exactly one row in `decide`, and the type checker proves it.
-Does not wait, add jitter or choose a worker: callers do, and `routing.choose` does. What an outcome means for the lane it came
+Does not wait, draw the jitter or choose a worker: callers do, and `routing.choose` does. What an outcome means for the lane it came
 from is in `closure.py`.
 """
 
@@ -36,11 +36,19 @@ from symbiont.domain.outcome import (
 
 
 class RetryPolicy(msgspec.Struct, frozen=True):
-    """`max_attempts` counts the first try too, and the tries one tier up; the pause doubles from `backoff_base_s` up to `backoff_max_s` (seconds)."""
+    """`max_attempts` counts the first try too, and the tries one tier up; the pause doubles from `backoff_base_s` up to `backoff_max_s` (seconds).
+
+    `jitter`: how much of it (0 … 1) a random time may add, after an outcome that meets many tasks at a time.
+    """
 
     max_attempts: int
     backoff_base_s: float
     backoff_max_s: float
+    jitter: float = 0.0
+
+    @property
+    def longest_pause_s(self) -> float:
+        return self.backoff_max_s * (1.0 + self.jitter)
 
 
 class Accept(msgspec.Struct, frozen=True):
@@ -48,9 +56,10 @@ class Accept(msgspec.Struct, frozen=True):
 
 
 class RetryHere(msgspec.Struct, frozen=True):
-    """The same tier again, `after_s` seconds from now; a try is used up."""
+    """The same tier again, `after_s` seconds from now and a random time up to `jitter_s` more; a try is used up."""
 
     after_s: float
+    jitter_s: float = 0.0
 
 
 class Reroute(msgspec.Struct, frozen=True):
@@ -92,8 +101,10 @@ def decide(  # noqa: C901 -- the table of outcomes, one row a case
             return Reroute(_reason(outcome))
         case Overloaded() | Unreachable() | NotStarted() if is_out_of_order:
             return Reroute(_reason(outcome))
-        case Overloaded() | Unreachable() | NotStarted() | TimedOut() | Interrupted():
-            return _again(outcome, failures, policy)
+        case Overloaded() | Unreachable() | NotStarted():
+            return _again(outcome, failures, policy, policy.jitter)
+        case TimedOut() | Interrupted():
+            return _again(outcome, failures, policy, policy.jitter / 2)
         case Empty() if not can_escalate:
             return _again(outcome, failures, policy)
         case Empty() | TooLong() | Truncated() | TurnsExceeded() | BadOutput():
@@ -116,10 +127,12 @@ def _one_up(outcome: Outcome, *, is_possible: bool) -> Decision:
     return Escalate(_reason(outcome)) if is_possible else GiveUp(code_of(outcome))
 
 
-def _again(outcome: Outcome, failures: int, policy: RetryPolicy) -> Decision:
+def _again(outcome: Outcome, failures: int, policy: RetryPolicy, jitter: float = 0.0) -> Decision:
+    """`jitter`: an outage meets all tasks in one moment, and they must not all come back in one."""
     if failures + 1 >= policy.max_attempts:
         return GiveUp(code_of(outcome))
-    return RetryHere(backoff_s(failures, base_s=policy.backoff_base_s, max_s=policy.backoff_max_s))
+    pause_s = backoff_s(failures, base_s=policy.backoff_base_s, max_s=policy.backoff_max_s)
+    return RetryHere(pause_s, pause_s * jitter)
 
 
 def _reason(outcome: Outcome) -> str:

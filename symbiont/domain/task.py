@@ -40,6 +40,12 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
 AFTER_FAILURE = "another try after"
 """How the reason begins that a task gives for waiting between two tries."""
 
+SCHEDULED = "its time"
+"""What a task waits for that was asked to run later: no limit, so that nobody lifts it by hand."""
+
+STORY_LENGTH = 32
+"""How many of its latest calls a task remembers; the ledger has them all."""
+
 FINAL = frozenset({Status.DONE, Status.FAILED, Status.CANCELLED})
 
 
@@ -103,8 +109,26 @@ class OpenCall(msgspec.Struct, frozen=True):
     upper_bound_usd: float = 0.0
 
 
+class Try(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """One model call of a task's story: what it came to, when it ended, how long it took, what it cost (None: unknown)."""
+
+    attempt: int
+    kind: Literal["task", "classify", "judge"]
+    tier: str
+    worker: str
+    outcome: str
+    at: str
+    elapsed_seconds: float
+    cost_usd: float | None
+    detail: str = ""
+
+
 class NewTask(msgspec.Struct, frozen=True):
-    """A request that passed validation, before it has an id."""
+    """A request that passed validation, before it has an id.
+
+    `key` makes it one task however often it is sent (within its project). It runs at `run_at` (epoch seconds) or `delay_s`
+    seconds after it was recorded, as soon as possible without either.
+    """
 
     task: str
     source: Source
@@ -112,15 +136,20 @@ class NewTask(msgspec.Struct, frozen=True):
     priority: Priority = Priority.NORMAL
     project: str = ""
     webhook_url: str = ""
+    key: str = ""
+    run_at: float | None = None
+    delay_s: float | None = None
 
 
-class Task(msgspec.Struct, frozen=True, omit_defaults=True):
+class Task(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A task as the queue knows it. The first four fields are the classic ones of `queue.jsonl`.
 
     `attempt` numbers its leases and the model calls within them (1 = first); one that made no call leaves a gap. `lease` is the attempt its current run began with and fences
-    the runs: only the one that holds it may change the task. `failures` counts used-up tries; waiting for a limit is none.
-    `finish` numbers the ends of tasks, growing over all of a queue (see `finishes.py`); `webhook_url` is who is told of it. Times: `created_at`, `finished_at` RFC 3339
-    UTC; `not_before` epoch seconds.
+    the runs: only the one that holds it may change the task. `failures` counts used-up tries; waiting for a limit is none. `rescues` counts the
+    runs it lost with a call under way; `story` has its latest calls, oldest first. `key`, `run_at`, `delay_s` are as they were asked for; `position` is what a repeated
+    submission is told. `finish` numbers the ends of tasks, growing over all of a queue (see `finishes.py`); `webhook_url` is who is told of it.
+    Times: `created_at`, `finished_at` RFC 3339 UTC; `not_before`, `run_at` epoch seconds. A hundred thousand of them are no concern of the garbage
+    collector: no value in here refers back.
     """
 
     id: str
@@ -145,3 +174,29 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True):
     finished_at: str | None = None
     finish: int = 0
     webhook_url: str = ""
+    key: str = ""
+    position: int = 0
+    run_at: float | None = None
+    delay_s: float | None = None
+    rescues: int = 0
+    story: tuple[Try, ...] = ()
+
+
+def asked_for(task: Task) -> NewTask:
+    """The request that made this task."""
+    return NewTask(
+        task=task.task,
+        source=task.source,
+        force_tier=task.force_tier,
+        priority=task.priority,
+        project=task.project,
+        webhook_url=task.webhook_url,
+        key=task.key,
+        run_at=task.run_at,
+        delay_s=task.delay_s,
+    )
+
+
+def is_same_request(task: Task, new: NewTask) -> bool:
+    """Whether `new` asks for what `task` was asked for, whichever way either came in."""
+    return asked_for(task) == msgspec.structs.replace(new, source=task.source)

@@ -69,4 +69,6 @@ async def _fields(desk: Desk, route: Route, request: web.Request) -> dict[str, o
     fields = body.decode_object(await body.read(request, desk.max_body_bytes))
     if route.body is None:
         parse.no_unknown(fields, (), "body")
+    if route.body is parse.TaskBody:
+        return parse.with_key(fields, request.headers.getall(parse.IDEMPOTENCY_HEADER, []))
     return fields

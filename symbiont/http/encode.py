@@ -11,7 +11,7 @@ from aiohttp import web
 
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.wording import encodable
-from symbiont.service import ledger_views, views, webhook_views
+from symbiont.service import ledger_views, queue_views, views, webhook_views
 
 View = (
     views.TaskAnswer
@@ -26,6 +26,9 @@ View = (
     | views.LedgerStats
     | views.Beat
     | views.Woken
+    | queue_views.BulkAnswer
+    | queue_views.QueueState
+    | queue_views.QueueStatus
     | ledger_views.LedgerTable
     | ledger_views.LedgerImported
     | ledger_views.BudgetList
@@ -84,7 +87,10 @@ def plain(view: View) -> object:
         case views.DryRun() | views.Beat() | views.Woken() | msgspec.Raw():
             return view
         case (
-            ledger_views.LedgerTable()
+            queue_views.BulkAnswer()
+            | queue_views.QueueState()
+            | queue_views.QueueStatus()
+            | ledger_views.LedgerTable()
             | ledger_views.LedgerImported()
             | ledger_views.BudgetList()
             | webhook_views.WebhookList()

@@ -4,7 +4,7 @@ import msgspec
 
 from symbiont.domain.task import Classification
 from symbiont.http.encode import View
-from symbiont.service import ledger_views, views, webhook_views
+from symbiont.service import ledger_views, queue_views, views, webhook_views
 
 _AT = "2026-03-19T14:33:12Z"
 _TASK = "Classify this customer feedback: it arrived late, but it works."
@@ -65,6 +65,9 @@ _STATUS = views.Status(
     rehearsal=_NONE,
 )
 
+_COUNTS = {"pending": 2, "processing": 0, "done": 40, "failed": 1, "cancelled": 0}
+_RUNNING = queue_views.QueueState(None, "running", None, **_COUNTS)
+_PAUSED = queue_views.QueueState("shop", "paused", _AT, **_COUNTS)
 _SHOP = ledger_views.TallyRow("shop", calls=42, cost=0.56, tokens=18_700, unknown_cost_calls=1)
 _ALL = ledger_views.TallyRow("", calls=42, cost=0.56, tokens=18_700, unknown_cost_calls=1)
 
@@ -146,6 +149,9 @@ EXAMPLES: dict[type, View] = {
         rescued=0,
     ),
     views.Woken: views.Woken((_LIMIT,)),
+    queue_views.BulkAnswer: queue_views.BulkAnswer("retry", False, 1, ("queued-1711123500",), (), True),
+    queue_views.QueueState: _PAUSED,
+    queue_views.QueueStatus: queue_views.QueueStatus(_RUNNING, (_PAUSED,)),
     ledger_views.LedgerTable: ledger_views.LedgerTable(
         by="project", since="2026-03-01T00:00:00Z", until=None, rows=(_SHOP,), total=_ALL, rehearsal=_NONE
     ),

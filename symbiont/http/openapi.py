@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 from symbiont.domain.errors import MEANINGS
-from symbiont.domain.intake import MAX_PROJECT_CHARS
+from symbiont.domain.intake import LONGEST_DELAY_S, MAX_KEY_CHARS, MAX_PROJECT_CHARS
 from symbiont.domain.tier import TierTable
 from symbiont.http.encode import plain
 from symbiont.http.examples import EXAMPLES
-from symbiont.http.parse import TaskBody
+from symbiont.http.parse import IDEMPOTENCY_HEADER, TaskBody
 from symbiont.http.route import Param, Route
 from symbiont.service import views
 
@@ -35,6 +35,14 @@ _COMMON_CODES = (
 _BODY_CODES = ("BAD_JSON", "WRONG_TYPE", "UNSUPPORTED_MEDIA_TYPE", "BODY_TOO_LARGE", "REQUEST_TIMEOUT")
 
 Node = dict[str, Any]
+
+
+_IDEMPOTENCY_KEY: Node = {
+    "name": IDEMPOTENCY_HEADER,
+    "in": "header",
+    "description": "Sent again with the same key, the same request is the same task. The field idempotency_key does the same.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_CHARS},
+}
 
 
 def document(routes: Sequence[Route], tiers: TierTable, max_task_chars: int) -> bytes:
@@ -66,6 +74,8 @@ def _operation(route: Route) -> Node:
         "responses": {"200": _answer(route)} | _refusals(route),
     }
     parameters = [_path_part(name) for name in _PATH_PART.findall(route.path)] + [_query(one) for one in route.params]
+    if route.body is TaskBody:
+        parameters.append(_IDEMPOTENCY_KEY)
     if parameters:
         operation["parameters"] = parameters
     if route.body is not None:
@@ -139,4 +149,12 @@ def _with_limits(task_body: Node, tiers: TierTable, max_task_chars: int) -> None
     properties["task"] |= {"minLength": 1, "maxLength": max_task_chars}
     properties["force_tier"] = {"enum": [*tiers.names, None], "default": None}
     properties["project"] = {"type": ["string", "null"], "maxLength": MAX_PROJECT_CHARS, "default": None}
+    properties["idempotency_key"] = {
+        "type": ["string", "null"],
+        "minLength": 1,
+        "maxLength": MAX_KEY_CHARS,
+        "default": None,
+    }
+    properties["run_at"] = {"type": ["string", "null"], "format": "date-time", "default": None}
+    properties["delay_s"] = {"type": ["number", "null"], "minimum": 0, "maximum": LONGEST_DELAY_S, "default": None}
     task_body["additionalProperties"] = False

@@ -7,18 +7,21 @@ A field given as `null` counts as absent.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from math import inf
 from typing import TypeVar
 
 import msgspec
 
 from symbiont.domain.errors import SymbiontError, no_such_task
 from symbiont.domain.intake import Intake
+from symbiont.domain.moment import moment_of
 from symbiont.domain.task import NewTask, Priority, Source, Status
 from symbiont.domain.wording import did_you_mean, listed, quoted
 
 Word = TypeVar("Word", bound=str)
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 10_000
+IDEMPOTENCY_HEADER = "Idempotency-Key"
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _TASK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _FLAGS = {"true": True, "false": False}
@@ -31,6 +34,9 @@ class TaskBody(msgspec.Struct, frozen=True):
     force_tier: str | None = None
     priority: Priority | None = None
     project: str | None = None
+    idempotency_key: str | None = None
+    run_at: str | None = None
+    delay_s: float | None = None
     webhook_url: str | None = None
 
 
@@ -39,15 +45,37 @@ def new_task(intake: Intake, fields: Mapping[str, object], source: Source) -> Ne
     no_unknown(fields, TaskBody.__struct_fields__, "field")
     if "task" not in fields:
         raise SymbiontError("MISSING_FIELD", "expected task to be present, got: no such field", hint='{"task": "…"}')
+    key, run_at = optional("idempotency_key", fields), optional("run_at", fields)
+    if key == "":
+        raise SymbiontError("BAD_VALUE", 'expected idempotency_key to be some text, got: ""')
     new = NewTask(
         task=_string("task", fields["task"]),
         source=source,
-        force_tier=_optional("force_tier", fields),
-        priority=_priority(fields),
-        project=_optional("project", fields) or "",
-        webhook_url=_optional("webhook_url", fields) or "",
+        force_tier=optional("force_tier", fields),
+        priority=Priority(word("priority", fields, list(Priority)) or Priority.NORMAL),
+        project=optional("project", fields) or "",
+        webhook_url=optional("webhook_url", fields) or "",
+        key=key or "",
+        run_at=None if run_at is None else moment_of("run_at", run_at),
+        delay_s=_delay_s(fields),
     )
     return intake.admit(new)
+
+
+def with_key(fields: dict[str, object], headers: Sequence[str]) -> dict[str, object]:
+    """The fields with the key of the header `Idempotency-Key`, plain or as a quoted string, which must not contradict the field."""
+    keys = {_unquoted(header) for header in headers}
+    given = fields.get("idempotency_key")
+    if given is not None:
+        keys.add(given if isinstance(given, str) else quoted(given))
+    if len(keys) > 1:
+        raise SymbiontError("BAD_VALUE", f"expected one idempotency key, got: {len(keys)} different ones")
+    return fields if not headers else {**fields, "idempotency_key": keys.pop()}
+
+
+def _unquoted(header: str) -> str:
+    text = header.strip()
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
 
 
 def no_unknown(given: Iterable[str], known: Sequence[str], kind: str) -> None:
@@ -134,18 +162,26 @@ def _string(name: str, value: object) -> str:
     return value
 
 
-def _optional(name: str, fields: Mapping[str, object]) -> str | None:
+def optional(name: str, fields: Mapping[str, object]) -> str | None:
     value = fields.get(name)
     return None if value is None else _string(name, value)
 
 
-def _priority(fields: Mapping[str, object]) -> Priority:
-    text = _optional("priority", fields)
-    if text is None:
-        return Priority.NORMAL
-    if text not in list(Priority):
-        raise _not_among("priority", text, list(Priority))
-    return Priority(text)
+def word(name: str, fields: Mapping[str, object], known: Sequence[str]) -> str | None:
+    """A field that is one of these words, None when absent."""
+    text = optional(name, fields)
+    if text is not None and text not in known:
+        raise _not_among(name, text, known)
+    return text
+
+
+def _delay_s(fields: Mapping[str, object]) -> float | None:
+    value = fields.get("delay_s")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise SymbiontError("WRONG_TYPE", f"expected delay_s to be a number, got: {quoted(value)}")
+    return float(value) if abs(value) < 1e300 else inf
 
 
 def _not_among(name: str, text: str, known: Sequence[str]) -> SymbiontError:

@@ -10,6 +10,7 @@ from symbiont.domain.task import Status
 from symbiont.http import parse
 from symbiont.http.encode import View
 from symbiont.http.ledger_routes import LEDGER_ROUTES
+from symbiont.http.queue_routes import QUEUE_ROUTES
 from symbiont.http.route import LIMIT, Asked, Desk, Param, Route
 from symbiont.http.webhook_routes import WEBHOOK_ROUTES
 from symbiont.service import views
@@ -75,7 +76,9 @@ WAIT_S = Param(
     {"type": "number", "minimum": 0},
 )
 
-_TASK_CODES = ("MISSING_FIELD", "EMPTY_TASK", "UNKNOWN_TIER", "TASK_TOO_LONG", "STORAGE_REFUSED", "WEBHOOK_NOT_ALLOWED")
+_TASK_CODES = (
+    "MISSING_FIELD", "EMPTY_TASK", "UNKNOWN_TIER", "TASK_TOO_LONG", "CONFLICT", "STORAGE_REFUSED", "WEBHOOK_NOT_ALLOWED",
+)  # fmt: skip
 
 ROUTES: tuple[Route, ...] = (
     Route(
@@ -104,6 +107,7 @@ ROUTES: tuple[Route, ...] = (
         "POST", "/queue/{id}/retry", retry_task, "Run a failed or cancelled task again",
         (views.TaskChanged,), codes=("NOT_FOUND", "CONFLICT"),
     ),
+    *QUEUE_ROUTES,
     *WEBHOOK_ROUTES,
     Route("POST", "/heartbeat", beat, "Beat now instead of at the next interval", (views.Beat,)),
     Route("POST", "/wake", wake, "Lift every limit by hand and try again", (views.Woken,)),

@@ -6,7 +6,7 @@ from typing import TypeVar
 from supervisors import CallExit, MailboxFull, Request, Runtime
 from supervisors.exits import TIMEOUT
 from symbiont.actors.ledger import Refused
-from symbiont.actors.queue import Illegal, NoSuchTask
+from symbiont.actors.queue_messages import Illegal, KeyTaken, NoSuchTask
 from symbiont.actors.run_steps import Stale
 from symbiont.domain.errors import SymbiontError, no_such_task
 from symbiont.domain.wording import quoted
@@ -44,7 +44,7 @@ def restarting(name: str) -> SymbiontError:
     return SymbiontError("RESTARTING", message, hint="try again in a second")
 
 
-def checked(answer: R | Refused | NoSuchTask | Illegal | Stale, *, allowed: str = "in another state") -> R:
+def checked(answer: R | Refused | NoSuchTask | Illegal | KeyTaken | Stale, *, allowed: str = "in another state") -> R:
     """The answer itself, or the error it means: `STORAGE_REFUSED`, `NOT_FOUND`, `CONFLICT` (the states that are `allowed`)."""
     match answer:
         case Refused(reason, "DATA_CORRUPT", hint):
@@ -56,6 +56,10 @@ def checked(answer: R | Refused | NoSuchTask | Illegal | Stale, *, allowed: str 
         case Illegal(task_id, status):
             message = f"expected {task_id} to be {allowed}, got: {status.value}"
             raise SymbiontError("CONFLICT", message, hint=f"symbiont task show {task_id}")
+        case KeyTaken(key, task_id):
+            message = f"expected idempotency key {quoted(key)} to come with the request it first came with, that of {task_id}, got: another"
+            details = {"idempotency_key": key, "id": task_id}
+            raise SymbiontError("CONFLICT", message, hint="use a new key for a new request", details=details)
         case _:
             return answer
 

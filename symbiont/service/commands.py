@@ -7,10 +7,19 @@ from supervisors.exits import NOPROC, TIMEOUT
 from symbiont.actors import names
 from symbiont.actors.dispatcher import Wake
 from symbiont.actors.heartbeat import BeatNow
-from symbiont.actors.queue import AwaitFinal, Cancel, Get, ListTasks, NoSuchTask, Retry, Submit, Submitted
+from symbiont.actors.queue_messages import (
+    AwaitFinal,
+    Cancel,
+    Get,
+    ListTasks,
+    NoSuchTask,
+    Retry,
+    Submit,
+    Submitted,
+)
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.moment import rfc3339
-from symbiont.domain.task import NewTask, Task
+from symbiont.domain.task import NewTask, Task, asked_for
 from symbiont.domain.tier import TierTable
 from symbiont.ports import Clock
 from symbiont.service import shapes, views
@@ -60,14 +69,17 @@ class Commands:
 
     async def _found_again(self, new: NewTask, since: str) -> Submitted:
         """The queue went away while it wrote: its next life knows what is on disk. Raises `RESTARTING` if the task is not.
+        With a key it is simply told again.
 
         Who asked for the same at the same time may be given the same task, which answers both.
         """
         if not await self._runtime.await_name(names.QUEUE, RESTART_PATIENCE_S):
             raise _perhaps_recorded()
+        if new.key:
+            return checked(await ask(self._runtime, names.QUEUE, Submit(new), SUBMIT_TIMEOUT_S))
         page = await ask(self._runtime, names.QUEUE, ListTasks(None, LOOK_BACK))
         for task in reversed(page.tasks):
-            if task.created_at >= since and _asked_for(task) == new:
+            if task.created_at >= since and asked_for(task) == new:
                 return Submitted(task, position=1)
         raise restarting(names.QUEUE)
 
@@ -120,10 +132,6 @@ class Commands:
     async def wake(self) -> views.Woken:
         lifted = await ask(self._runtime, names.DISPATCHER, Wake(), timeout_s=30.0)
         return views.Woken(tuple(shapes.limit_view(limit, self._tiers.names) for limit in lifted))
-
-
-def _asked_for(task: Task) -> NewTask:
-    return NewTask(task.task, task.source, task.force_tier, task.priority, task.project, task.webhook_url)
 
 
 def _perhaps_recorded() -> SymbiontError:

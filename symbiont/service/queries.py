@@ -9,7 +9,7 @@ from symbiont.actors import names
 from symbiont.actors.dispatcher import ReadLimits
 from symbiont.actors.heartbeat import LastBeat
 from symbiont.actors.ledger import ReadTotals
-from symbiont.actors.queue import CountTasks, Get, ListTasks
+from symbiont.actors.queue_messages import CountTasks, Get, ListTasks
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.routing import STOPPAGES

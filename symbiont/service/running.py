@@ -13,10 +13,11 @@ from symbiont.service.commands import Commands
 from symbiont.service.dry_run import dry_run
 from symbiont.service.ledger_queries import LedgerQueries
 from symbiont.service.queries import Queries
+from symbiont.service.queue_service import QueueService
 from symbiont.service.webhooks import WebhookService
 
 
-class RunningService(Queries, LedgerQueries, Commands, WebhookService):
+class RunningService(Queries, LedgerQueries, Commands, QueueService, WebhookService):
     """Everything HTTP and CLI may ask of this process."""
 
     def __init__(
@@ -35,6 +36,7 @@ class RunningService(Queries, LedgerQueries, Commands, WebhookService):
         Queries.__init__(self, runtime, tiers=tiers, clock=clock, workers=workers, version=version, problems=problems)
         LedgerQueries.__init__(self, runtime, reader)
         Commands.__init__(self, runtime, tiers=tiers, clock=clock)
+        QueueService.__init__(self, runtime)
         WebhookService.__init__(self, runtime, {one.name: one.url for one in config.webhooks.endpoints})
         self._config = config
         self._prices = prices

@@ -33,13 +33,17 @@ def task_view(task: Task) -> views.TaskView:
         answer=task_answer(task),
         failure=task.failure,
         finished_at=task.finished_at,
+        idempotency_key=task.key or None,
+        run_at=None if task.run_at is None else rfc3339(task.run_at),
+        rescues=task.rescues,
+        story=task.story,
     )
 
 
 def task_line(task: Task) -> views.TaskView:
     """A task as one of a list: of its texts, what fits on a line or two."""
     answer = task.answer and msgspec.structs.replace(task.answer, text=_cut(task.answer.text))
-    return task_view(msgspec.structs.replace(task, task=_cut(task.task), answer=answer))
+    return task_view(msgspec.structs.replace(task, task=_cut(task.task), answer=answer, story=()))
 
 
 def _cut(text: str) -> str:

@@ -1,6 +1,6 @@
-"""Why a pending task waits when it has met no limit itself: everything that could run it is closed.
+"""Why a pending task waits when it has met no limit itself: everything that could run it is closed, or somebody has stopped the queue.
 
-Such a task is not even leased, so that its record says nothing; the dispatcher knows.
+Such a task is not even leased, so that its record says nothing; the dispatcher and the switches know.
 """
 
 from collections.abc import Iterable
@@ -10,8 +10,10 @@ import msgspec
 from supervisors import Runtime
 from symbiont.actors import names
 from symbiont.actors.dispatcher import Outlook
+from symbiont.actors.queue_messages import ReadSwitches
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.routing import Hold
+from symbiont.domain.switches import Switch, Switches
 from symbiont.domain.task import Status, Task
 from symbiont.domain.tier import TierTable
 from symbiont.service.asking import ask
@@ -22,8 +24,9 @@ async def with_reasons(runtime: Runtime, tiers: TierTable, tasks: Iterable[Task]
     whole = tuple(tasks)
     if not any(_is_unexplained(task) for task in whole):
         return whole
+    stopped = Switches(await ask(runtime, names.QUEUE, ReadSwitches()))
     hold = await _hold(runtime, tiers)
-    return whole if hold is None else tuple(_explained(task, hold) for task in whole)
+    return tuple(_explained(task, hold, stopped.of(task.project)) for task in whole)
 
 
 async def _hold(runtime: Runtime, tiers: TierTable) -> Hold | None:
@@ -38,7 +41,12 @@ def _is_unexplained(task: Task) -> bool:
     return task.status is Status.PENDING and task.waiting_for is None
 
 
-def _explained(task: Task, hold: Hold) -> Task:
+def _explained(task: Task, hold: Hold | None, stopped: Switch | None) -> Task:
     if not _is_unexplained(task):
+        return task
+    if stopped is not None:
+        what = "the queue" if stopped.project is None else "its project"
+        return msgspec.structs.replace(task, waiting_for=f"{what}, which is {stopped.state}")
+    if hold is None:
         return task
     return msgspec.structs.replace(task, waiting_for=hold.reason, not_before=hold.until)

@@ -6,7 +6,7 @@ Times are RFC 3339 UTC with a `Z`; money is in USD; `_seconds` are seconds.
 
 import msgspec
 
-from symbiont.domain.task import Classification, Failure
+from symbiont.domain.task import Classification, Failure, Try
 
 
 class TaskAnswer(msgspec.Struct, frozen=True):
@@ -105,7 +105,10 @@ class LedgerStats(msgspec.Struct, frozen=True):
 
 
 class TaskView(msgspec.Struct, frozen=True):
-    """`GET /task/{id}`: everything known about one task."""
+    """`GET /task/{id}`: everything known about one task.
+
+    `story`: its latest calls, oldest first, each with its outcome, time and cost (null: unknown). `rescues`: how often its run was lost.
+    """
 
     id: str
     task: str
@@ -122,10 +125,16 @@ class TaskView(msgspec.Struct, frozen=True):
     answer: TaskAnswer | None
     failure: Failure | None
     finished_at: str | None
+    idempotency_key: str | None = None
+    run_at: str | None = None
+    rescues: int = 0
+    story: tuple[Try, ...] = ()
 
 
 class TaskList(msgspec.Struct, frozen=True):
-    """`GET /queue?status=`: newest last, at most `limit` of `total`. Texts are cut to 200 characters; a task alone is whole."""
+    """`GET /queue?status=`: newest last, at most `limit` of `total`. Texts are cut to 200 characters
+    and stories left out; a task alone is whole.
+    """
 
     tasks: tuple[TaskView, ...]
     count: int

@@ -23,7 +23,7 @@ from symbiont.actors import names
 from symbiont.actors.dispatcher import Wake
 from symbiont.actors.heartbeat import BeatNow
 from symbiont.actors.ledger import ReadTotals, Refused
-from symbiont.actors.queue import Cancel, CountTasks, Retry
+from symbiont.actors.queue_messages import Cancel, CountTasks, Retry
 from symbiont.domain.ledger import decode, key_of
 from symbiont.domain.task import FINAL
 from symbiont.domain.totals import Totals

@@ -23,19 +23,23 @@ from symbiont.actors.heartbeat import Heartbeat
 from symbiont.actors.http_server import HTTPServer
 from symbiont.actors.ledger import Ledger
 from symbiont.actors.life import Life, World
-from symbiont.actors.queue import Get, Queue, Submit, Submitted
+from symbiont.actors.queue import Queue
+from symbiont.actors.queue_messages import Get, Submit, Submitted
 from symbiont.actors.tree import Makers, tree
 from symbiont.actors.webhooks import Webhooks
 from symbiont.adapters.memory_journal import MemoryJournal
 from symbiont.config import price_table, tier_table
-from symbiont.config.policies import closure_policy, hooks, retry_policy
-from symbiont.config.schema import Config
-from symbiont.domain.task import NewTask, Priority, Source, Task
+from symbiont.config.policies import closure_policy, hooks, queue_rules
+from symbiont.config.schema import Config, Dispatch
+from symbiont.domain.task import NewTask, Source, Task
 from symbiont.ports import Fold, Opened, Receipt
 from tests.actors.endpoint_twin import ScriptedEndpoints
 from tests.actors.worker_twin import ScriptedWorker
 
-JOURNALS = ("ledger", "queue", "limits", "heartbeat", "budgets", "webhooks")
+JOURNALS = ("ledger", "queue", "switches", "limits", "heartbeat", "budgets", "webhooks")
+
+PUNCTUAL = Config(dispatch=Dispatch(backoff_jitter=0.0))
+"""Pauses are as long as the table says, so that a test can tell the moment."""
 
 
 class TracedJournal(MemoryJournal):
@@ -127,6 +131,7 @@ class System:
             prices=price_table(config),
             config=config,
             clock=self.clock,
+            randomness=self._random,
         )
         self.root: Process
 
@@ -149,7 +154,7 @@ class System:
     ) -> Self:
         system = cls(
             worker=worker or TracedWorker(slots),
-            config=config or Config(),
+            config=config or PUNCTUAL,
             disk=disk or {},
             seed=seed,
             max_restarts=max_restarts,
@@ -178,7 +183,7 @@ class System:
             ledger=lambda: Ledger(
                 self.journals["ledger"], clock=clock, budgets=config.budgets, notes=self.journals["budgets"]
             ),
-            queue=lambda: Queue(self.journals["queue"], clock, config.dispatch.max_pending, retry_policy(config)),
+            queue=lambda: Queue(self.journals["queue"], self.journals["switches"], clock, queue_rules(config)),
             dispatcher=self._dispatcher,
             heartbeat=lambda: Heartbeat(
                 journal=self.journals["heartbeat"],
@@ -203,7 +208,7 @@ class System:
         return self.worker_is_there
 
     def _dispatcher(self) -> Dispatcher:
-        limits = self.config.limits
+        config, limits = self.config, self.config.limits
         return Dispatcher(
             run=lambda task: Life(task, self.world).run(),
             workers={self.worker.name: self.worker.slots},
@@ -216,6 +221,7 @@ class System:
             wake_jitter_s=limits.wake_jitter_s,
             source=self._source,
             since=self._since,
+            per_sweep=config.queue.max_queue_batch if config.queue.drain == "heartbeat" else None,
         )
 
     # Time
@@ -259,11 +265,9 @@ class System:
         *,
         force_tier: str | None = None,
         source: Source = "queued",
-        priority: Priority = Priority.NORMAL,
-        project: str = "",
-        webhook_url: str = "",
+        **more: Any,
     ) -> Any:
-        new = NewTask(text, source, force_tier, priority, project, webhook_url)
+        new = NewTask(task=text, source=source, force_tier=force_tier, **more)
         return await self.ask(names.QUEUE, Submit(new))
 
     async def task(self, task_id: str) -> Task:

@@ -6,7 +6,7 @@ from supervisors import KILLED
 from symbiont.actors import names
 from symbiont.actors.dispatcher import Dispatcher
 from symbiont.actors.heartbeat import BeatNow
-from symbiont.actors.queue import AwaitFinal, Cancel, Illegal, NoSuchTask, Retry
+from symbiont.actors.queue_messages import AwaitFinal, Cancel, Illegal, NoSuchTask, Retry
 from symbiont.domain.outcome import Refused, UsageLimited
 
 

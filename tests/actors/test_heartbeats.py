@@ -3,7 +3,7 @@
 from supervisors import KILLED
 from symbiont.actors import names
 from symbiont.actors.heartbeat import BeatNow, LastBeat
-from symbiont.actors.queue import Take
+from symbiont.actors.queue_messages import Take
 from symbiont.config.schema import Config, Heartbeat
 
 FIELDS = {

@@ -7,7 +7,7 @@ import pytest
 
 from symbiont.actors import names
 from symbiont.actors.ledger import Refused
-from symbiont.actors.queue import (
+from symbiont.actors.queue_messages import (
     AwaitFinal,
     Cancel,
     EndWaits,
@@ -20,7 +20,7 @@ from symbiont.actors.queue import (
 )
 from symbiont.actors.run_steps import Begin, Complete, Postpone, Stale, Stopped
 from symbiont.config.schema import Config, Dispatch
-from symbiont.domain.backlog import load
+from symbiont.domain.queue_file import load
 from symbiont.domain.task import Answer, NewTask, OpenCall, Priority, Status
 
 ID = "queued-1800000000"

@@ -8,7 +8,7 @@ from symbiont.actors import names
 from symbiont.actors.dispatcher import ReadLimits
 from symbiont.actors.heartbeat import BeatNow, LastBeat
 from symbiont.actors.ledger import Refused
-from symbiont.actors.queue import CountTasks
+from symbiont.actors.queue_messages import CountTasks
 from symbiont.domain.outcome import Overloaded, UsageLimited
 
 

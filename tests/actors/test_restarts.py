@@ -134,7 +134,7 @@ async def test_an_interrupted_task_is_run_again_as_a_new_attempt(start):
     assert [(line["attempt"], line["success"]) for line in later.ledger] == [(1, False), (2, True)]
 
 
-async def test_a_task_that_brings_the_process_down_every_time_fails_when_its_tries_are_used_up(start):
+async def test_a_task_that_brings_the_process_down_every_time_is_poison_after_the_rescues_there_are(start):
     """Each life of the process calls the model once more, dies, and pays."""
     system = await start()
     system.worker.hold()
@@ -144,7 +144,7 @@ async def test_a_task_that_brings_the_process_down_every_time_fails_when_its_tri
         system.worker.hold()
         await system.advance(60.0)
     task = await system.task(task_id)
-    assert (task.status, task.failure.code) == ("failed", "INTERRUPTED")
+    assert (task.status, task.failure.code) == ("failed", "POISON")
     assert [line["attempt"] for line in system.ledger] == [1, 2, 3, 4]
 
 

@@ -13,7 +13,7 @@ from supervisors import KILLED
 from supervisors.dynamic import ListChildren
 from symbiont.actors import names
 from symbiont.actors.ledger import Refused as StorageRefused
-from symbiont.actors.queue import Cancel, Retry
+from symbiont.actors.queue_messages import Cancel, Retry
 from symbiont.actors.webhook_messages import FinishedAfter, ReadDeliveries
 from symbiont.config.schema import Config, Dispatch, Endpoint, Webhooks
 from symbiont.domain.outbox import Change, Delivery

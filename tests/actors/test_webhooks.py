@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from symbiont.actors import names
-from symbiont.actors.queue import Cancel, Retry
+from symbiont.actors.queue_messages import Cancel, Retry
 from symbiont.actors.webhook_messages import (
     EnableWebhook,
     LimitNotice,

@@ -14,7 +14,7 @@ from supervisors.testing import restarted
 from symbiont import boot
 from symbiont.actors import names
 from symbiont.actors.dispatcher import ReadLimits
-from symbiont.actors.queue import Get, Take
+from symbiont.actors.queue_messages import Get, Take
 from symbiont.config import load
 from symbiont.domain.task import NewTask, Status
 from tests.contract.journal_contract import chain_fault

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from symbiont.domain.backlog import Backlog, change_of, load, record_of
+from symbiont.domain.backlog import Backlog
 from symbiont.domain.errors import SymbiontError
+from symbiont.domain.queue_file import change_of, load, record_of
 from symbiont.domain.task import Answer, Classification, Failure, OpenCall, Priority, Status, Task
 
 NOW = 1_800_000_000.0

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from symbiont.config.schema import Server
+from symbiont.domain.bulk import Filter
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.ledger import Entry
 from symbiont.domain.ledger_query import Dimension, LedgerFilter
@@ -20,7 +21,7 @@ from symbiont.domain.tier import Tier, TierTable
 from symbiont.http.app import build_app
 from symbiont.http.examples import EXAMPLES
 from symbiont.http.listen import bind, serve
-from symbiont.service import ledger_views, views, webhook_views
+from symbiont.service import ledger_views, queue_views, views, webhook_views
 
 T = TypeVar("T")
 AT = "2026-03-19T14:33:12Z"
@@ -81,6 +82,22 @@ class MemoryService:
         self._state_of(task_id)
         self.known[task_id] = state
         return views.TaskChanged(task_id, state)
+
+    async def bulk(self, verb: str, chosen: Filter, limit: int, *, dry_run: bool) -> queue_views.BulkAnswer:
+        self._note("bulk", verb, chosen, limit, dry_run)
+        return EXAMPLES[queue_views.BulkAnswer]
+
+    async def switch(self, project: str | None, state: str) -> queue_views.QueueState:
+        self._note("switch", project, state)
+        return EXAMPLES[queue_views.QueueState]
+
+    async def drain(self, project: str | None, wait_s: float) -> queue_views.QueueState:
+        self._note("drain", project, wait_s)
+        return EXAMPLES[queue_views.QueueState]
+
+    async def queue_status(self) -> queue_views.QueueStatus:
+        self._note("queue_status")
+        return EXAMPLES[queue_views.QueueStatus]
 
     async def status(self) -> views.Status:
         self._note("status")

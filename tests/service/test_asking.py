@@ -3,7 +3,7 @@
 import pytest
 
 from symbiont.actors.ledger import Refused
-from symbiont.actors.queue import Illegal, NoSuchTask
+from symbiont.actors.queue_messages import Illegal, NoSuchTask
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.task import Status
 from symbiont.service.asking import checked, restarting
