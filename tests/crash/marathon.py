@@ -4,8 +4,9 @@
 
 Each client submits its tasks under idempotency keys and asks again until it is told of each, as a careful caller does. Nobody sleeps
 to be in time for anything: the kills come when they come. What must hold afterwards is read from the files, by code that shares
-nothing with ours: each key has one task, each task one end and one call in the ledger, the chain links up, and the totals that the
-server states are those of the lines. Exits 1 with what does not.
+nothing with ours: each key has one task, each task ended once (a call whose answer was lost in a kill is made again, as another
+attempt), each call is in the ledger once, the chain links up, and the totals that the server states are those of the lines. Exits 1
+with what does not.
 """
 
 import argparse
@@ -105,14 +106,14 @@ class Marathon:
         entries = [json.loads(line) for line in independent_reader.ledger_lines(data)]
         tasks, _ = independent_reader.tasks_of(data)
         answered = Counter(each["task_id"] for each in entries if each["success"] and each["kind"] == "task")
-        of_key = Counter(task.get("idempotency_key") for task in tasks.values())
+        of_key = Counter(task.get("key") for task in tasks.values())
         ends = {task_id: tasks.get(task_id, {}).get("status") for task_id in self.told.values()}
         found = {
             "keys without a word": self._tasks - len(self.told),
             "keys with more than one task": [key for key, count in of_key.items() if count != 1],
             "tasks lost or without an answer": {task_id: end for task_id, end in ends.items() if end != "done"},
             "tasks that nobody asked for": len(tasks) - self._tasks,
-            "tasks answered twice or never": [task_id for task_id in ends if answered[task_id] != 1],
+            "tasks answered by no call": [task_id for task_id in ends if not answered[task_id]],
             "the total": self._total_fault(entries),
         }
         wrong = [f"{what}: {str(each)[:500]}" for what, each in found.items() if each]
