@@ -35,6 +35,7 @@ from symbiont.actors.webhooks import Webhooks
 from symbiont.adapters.claude_cli import ClaudeCli, find_claude, reap_orphans
 from symbiont.adapters.data_dir import DataDir
 from symbiont.adapters.journal import FileJournal
+from symbiont.adapters.journal_rotation import Rotation
 from symbiont.adapters.ledger_files import LedgerFiles
 from symbiont.adapters.rehearsal import Rehearsal
 from symbiont.adapters.stop_signals import on_stop_signals
@@ -55,7 +56,7 @@ from symbiont.http.actor_gate import ActorGate
 from symbiont.http.app import build_app
 from symbiont.http.listen import allow_files, bind, url_of
 from symbiont.http.listen import serve as listen
-from symbiont.ports import Worker, WorkerCheck
+from symbiont.ports import Disk, Worker, WorkerCheck
 from symbiont.service import ledger_views, views
 from symbiont.service.dry_run import dry_run
 from symbiont.service.running import RunningService
@@ -154,12 +155,38 @@ def world_of(loaded: Loaded, runtime: Runtime, worker: Worker) -> World:
     )
 
 
-def makers_of(world: World, data: DataDir, is_available: WorkerCheck, only: Only) -> Makers:
-    """The journals are made once: a new life of an actor opens the same one, which waits for the writer of the old."""
+@dataclass(frozen=True)
+class Journals:
+    """Made once: a new life of an actor opens the same one, which waits for the writer of the old."""
+
+    ledger: FileJournal
+    queue: FileJournal
+    switches: FileJournal
+    beats: FileJournal
+    limits: FileJournal
+    alerts: FileJournal
+    outbox: FileJournal
+
+    def problems(self) -> tuple[str, ...]:
+        """What of the ledger and the queue is damaged, and how to mend it."""
+        found = (self.ledger.damage, self.queue.damage)
+        return tuple(f"{damage.reason}; repair: {damage.hint}" for damage in found if damage is not None)
+
+
+def journals_of(data: DataDir) -> Journals:
+    return Journals(
+        FileJournal(data.ledger, chained=True, rotation=Rotation(), repair="symbiont ledger repair"),
+        FileJournal(data.queue, chained=False, repair="symbiont queue repair"),
+        FileJournal(data.switches, chained=False),
+        FileJournal(data.heartbeat, chained=False),
+        FileJournal(data.limits, chained=False),
+        FileJournal(data.budgets, chained=False),
+        FileJournal(data.webhooks, chained=False),
+    )
+
+
+def makers_of(world: World, journals: Journals, disk: Disk, is_available: WorkerCheck, only: Only) -> Makers:
     config, clock = world.config, world.clock
-    ledger = FileJournal(data.ledger, chained=True)
-    unchained = (data.queue, data.switches, data.heartbeat, data.limits, data.budgets, data.webhooks)
-    queue, switches, beats, limits, alerts, outbox = (FileJournal(path, chained=False) for path in unchained)
     sender = WebhookSender(targets_of(config.webhooks), clock)
 
     def dispatcher() -> Dispatcher:
@@ -168,7 +195,7 @@ def makers_of(world: World, data: DataDir, is_available: WorkerCheck, only: Only
             workers={name: worker.slots for name, worker in world.workers.items()},
             lanes=[(name, tier) for name in world.workers for tier in world.tiers.names],
             tiers=world.tiers,
-            journal=limits,
+            journal=journals.limits,
             clock=clock,
             randomness=SystemRandomness(),
             policy=closure_policy(config),
@@ -180,9 +207,9 @@ def makers_of(world: World, data: DataDir, is_available: WorkerCheck, only: Only
 
     def heartbeat() -> Heartbeat:
         return Heartbeat(
-            journal=beats,
+            journal=journals.beats,
             clock=clock,
-            disk=data,
+            disk=disk,
             worker=is_available,
             interval_s=config.heartbeat.interval_s,
             min_free_bytes=config.heartbeat.min_free_bytes,
@@ -191,7 +218,7 @@ def makers_of(world: World, data: DataDir, is_available: WorkerCheck, only: Only
     def webhooks() -> Webhooks:
         return Webhooks(
             hooks=hooks(config),
-            journal=outbox,
+            journal=journals.outbox,
             notifier=sender,
             clock=clock,
             randomness=SystemRandomness(),
@@ -199,8 +226,8 @@ def makers_of(world: World, data: DataDir, is_available: WorkerCheck, only: Only
         )
 
     return Makers(
-        ledger=lambda: Ledger(ledger, clock=clock, budgets=config.budgets, notes=alerts),
-        queue=lambda: Queue(queue, switches, clock, queue_rules(config)),
+        ledger=lambda: Ledger(journals.ledger, clock=clock, budgets=config.budgets, notes=journals.alerts),
+        queue=lambda: Queue(journals.queue, journals.switches, clock, queue_rules(config)),
         dispatcher=dispatcher,
         heartbeat=heartbeat,
         webhooks=webhooks,
@@ -256,7 +283,8 @@ async def _tree(loaded: Loaded, data: DataDir, sockets: list[socket.socket], onl
     worker, is_available = choose_worker(loaded, data)
     runtime = Runtime()
     world = world_of(loaded, runtime, worker)
-    root = await _spawn_root(world, makers_of(world, data, is_available, only))
+    journals = journals_of(data)
+    root = await _spawn_root(world, makers_of(world, journals, data, is_available, only))
     service = RunningService(
         runtime,
         config=config,
@@ -266,6 +294,7 @@ async def _tree(loaded: Loaded, data: DataDir, sockets: list[socket.socket], onl
         reader=LedgerFiles(data.ledger),
         workers=(worker.name,),
         version=our_version(),
+        problems=journals.problems,
     )
     symbiont = Symbiont(runtime, root, service, url_of(sockets) if sockets else "")
     runner: web.AppRunner | None = None

@@ -170,7 +170,7 @@ class Journal(Protocol):
 
     A chained journal takes a `checkpoint`: `state`, of all records appended before, from which the next `open` starts. Call it
     only when all their receipts are in. A journal without a chain is made smaller by `compact`: `lines` atomically replace all
-    records appended before. Both functions run in the journal's thread, so they may only look at values that do not change.
+    records appended before (a line may be given as it was read). Both functions run in the journal's thread, so they may only look at values that do not change.
     """
 
     async def open(self, fold: Fold) -> Opened: ...

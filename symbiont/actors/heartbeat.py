@@ -5,8 +5,9 @@ A beat rescues tasks whose run is gone, nudges the dispatcher, has old results p
 Does not mend anything by itself but what the queue and the dispatcher offer.
 """
 
+from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import structlog
@@ -14,12 +15,15 @@ import structlog
 from supervisors import Actor, CallExit, Continue, From, Request, Tasks
 from supervisors.exits import ExitReason
 from symbiont.actors import names
-from symbiont.actors.ledger import ReadTotals
+from symbiont.actors.ledger_messages import ReadDamage
 from symbiont.actors.queue_messages import CountTasks, Rescue, SweepIsDue, Tidy
 from symbiont.actors.run_steps import runs_in
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.standing import Counts
 from symbiont.ports import Clock, Disk, Journal, SyncFailed, WorkerCheck
+
+KEPT_BEATS: Final = 10_000
+"""A month of them, every five minutes. The file holds up to twice as many."""
 
 _log = structlog.get_logger("symbiont.heartbeat")
 
@@ -49,16 +53,19 @@ class _Tick(msgspec.Struct, frozen=True):
     pass
 
 
-class _LastLine:
-    """All that a new life needs of the old beats."""
+class _Kept:
+    """The newest beats as they stand in the journal, and how many lines that has."""
 
-    line: bytes | None = None
+    def __init__(self) -> None:
+        self.newest: deque[bytes] = deque(maxlen=KEPT_BEATS)
+        self.lines = 0
 
     def restore(self, state: bytes) -> None:
         raise ValueError("expected no checkpoint, got: one")
 
     def absorb(self, lines: Sequence[bytes]) -> None:
-        self.line = lines[-1]
+        self.newest.extend(lines)
+        self.lines += len(lines)
 
 
 class Heartbeat(Actor):
@@ -74,11 +81,12 @@ class Heartbeat(Actor):
         self._interval_s = interval_s
         self._min_free_bytes = min_free_bytes
         self._last: Snapshot | None = None
+        self._kept = _Kept()
 
     async def init(self) -> Continue:
-        kept = _LastLine()
-        await self._journal.open(kept)
-        self._last = None if kept.line is None else _snapshot(kept.line)
+        self._kept = _Kept()
+        await self._journal.open(self._kept)
+        self._last = _snapshot(self._kept.newest[-1]) if self._kept.newest else None
         return Continue(_Tick())
 
     async def terminate(self, reason: ExitReason) -> None:
@@ -149,10 +157,9 @@ class Heartbeat(Actor):
 
     async def _ledger_answers(self) -> bool:
         try:
-            await self.named(names.LEDGER).call(ReadTotals())
+            return await self.named(names.LEDGER).call(ReadDamage()) is None
         except CallExit:
             return False
-        return True
 
     async def _free_bytes(self) -> int:
         """A disk that cannot even be asked is as unwell as a full one."""
@@ -166,11 +173,18 @@ class Heartbeat(Actor):
         """A full disk must not end the one who reports it: the snapshot then lives in memory alone."""
         self._last = snapshot
         try:
-            await self._journal.append(msgspec.json.encode(snapshot))
+            await self._append(msgspec.json.encode(snapshot))
         except SyncFailed:
             raise  # no beat is kept any more until a new life of this actor opens the journal anew
         except OSError as error:
             _log.error("beat_not_kept", error=str(error))
+
+    async def _append(self, line: bytes) -> None:
+        await self._journal.append(line)
+        self._kept.absorb([line])
+        if self._kept.lines >= 2 * KEPT_BEATS:
+            newest = tuple(self._kept.newest)
+            self._kept.lines = (await self._journal.compact(lambda: newest)).seq
 
 
 def _snapshot(line: bytes) -> Snapshot | None:

@@ -24,18 +24,20 @@ from symbiont.actors.ledger_messages import (
     Import,
     Imported,
     ReadBudgets,
+    ReadDamage,
     ReadTotals,
     Recorded,
     Refused,
     Release,
     Reserve,
+    refusal,
 )
 from symbiont.actors.webhook_messages import LimitNotice
 from symbiont.domain.budget import Alert, Budget, Claim, Granted
 from symbiont.domain.ledger import Entry, encode, key_of
 from symbiont.domain.ledger_fold import Key, LedgerFold
 from symbiont.domain.moment import rfc3339
-from symbiont.ports import Clock, Journal, Receipt, SyncFailed
+from symbiont.ports import Clock, Damage, Journal, Receipt, SyncFailed
 
 __all__ = [
     "Append",
@@ -98,13 +100,13 @@ class Ledger(Actor):
         self._book = Book(LedgerFold())
         self._waiting: dict[Key, list[From]] = {}
         self._imports_under_way = 0
-        self._is_damaged = False
+        self._damage: Damage | None = None
         self._checkpoint_lines = checkpoint_lines
 
     async def init(self) -> None:
         fold = LedgerFold()
         opened = await self._journal.open(fold)
-        self._is_damaged = opened.damage is not None
+        self._damage = opened.damage
         self._book = Book(fold)
         self._checkpoint_if_due()
         await self._budgeting.open()
@@ -127,6 +129,8 @@ class Ledger(Actor):
                 return self._reserve(claim, from_)
             case ReadTotals():
                 return self._book.totals.copy()
+            case ReadDamage():
+                return self._damage
             case ReadBudgets():
                 return self._budgeting.uses(self._book.totals)
             case _:
@@ -182,7 +186,7 @@ class Ledger(Actor):
         waiting = self._waiting.pop(key_of(written.entry))
         if isinstance(written.error, SyncFailed):
             return _stop(written.error)
-        answer = Recorded() if written.error is None else Refused(str(written.error))
+        answer = Recorded() if written.error is None else refusal(written.error)
         for from_ in waiting:
             from_.reply(answer)
         if written.error is None:
@@ -222,7 +226,7 @@ class Ledger(Actor):
         if isinstance(refused, SyncFailed):
             return _stop(refused)
         self._alert(self._budgeting.alerts(self._book.totals))
-        written.from_.reply(Imported(len(written.entries)) if refused is None else Refused(str(refused)))
+        written.from_.reply(Imported(len(written.entries)) if refused is None else refusal(refused))
         self._checkpoint_if_due()
         return None
 
@@ -231,7 +235,7 @@ class Ledger(Actor):
     def _checkpoint_if_due(self, lines: int | None = None) -> None:
         """Only between calls: it covers all that was appended, and so what it says must."""
         is_quiet = not self._waiting and not self._imports_under_way
-        if is_quiet and not self._is_damaged and self._book.lines_since_checkpoint >= (lines or self._checkpoint_lines):
+        if is_quiet and self._damage is None and self._book.lines_since_checkpoint >= (lines or self._checkpoint_lines):
             self.pipe(self._journal.checkpoint(self._book.checkpoint()), _checkpointed)
 
     # Budgets

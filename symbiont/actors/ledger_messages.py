@@ -6,6 +6,7 @@ from supervisors import Request
 from symbiont.domain.budget import CallKey, Claim, Granted, OverBudget, Use
 from symbiont.domain.ledger import Entry
 from symbiont.domain.totals import Totals
+from symbiont.ports import Damage, JournalDamaged
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -13,9 +14,25 @@ class Recorded(msgspec.Struct, frozen=True):
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """The disk takes nothing at the moment; nothing of the record remains."""
+    """The disk takes nothing at the moment, or the journal is damaged and takes nothing until it is mended; nothing of the
+    record remains.
+    """
 
     reason: str
+    code: str = "STORAGE_REFUSED"
+    hint: str = ""
+
+
+def refusal(error: BaseException | Damage) -> Refused:
+    """What somebody is told whose record was not taken."""
+    damage = error.damage if isinstance(error, JournalDamaged) else error
+    if isinstance(damage, Damage):
+        return Refused(damage.reason, "DATA_CORRUPT", damage.hint)
+    return Refused(str(error))
+
+
+class ReadDamage(msgspec.Struct, Request[Damage | None], frozen=True):
+    """What is damaged of the ledger; then no call can be booked, so none may be made."""
 
 
 class Append(msgspec.Struct, Request[Recorded | Refused], frozen=True):

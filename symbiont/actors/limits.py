@@ -7,6 +7,7 @@ Does not decide where a task goes: that is `domain.routing`, over the lanes of `
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 import structlog
@@ -17,20 +18,27 @@ from symbiont.domain.outcome import LimitScope, Outcome
 from symbiont.domain.routing import STOPPAGES
 from symbiont.ports import Clock, Journal, Randomness, SyncFailed
 
+SPARE_LINES: Final = 1_000
+"""So many lines that say nothing new may stand in the file when it is opened."""
+
 _log = structlog.get_logger("symbiont.limits")
 
 
 class _Noted:
-    """The limits of a journal, in the order of its lines."""
+    """The limits of a journal: the last word about each, in the order of these words."""
 
     def __init__(self) -> None:
-        self.limits: list[Closed] = []
+        self.limits: dict[Key, Closed] = {}
+        self.lines = 0
 
     def restore(self, state: bytes) -> None:
         raise ValueError("expected no checkpoint, got: one")
 
     def absorb(self, lines: Sequence[bytes]) -> None:
-        self.limits.extend(filter(None, map(_read, lines)))
+        self.lines += len(lines)
+        for limit in filter(None, map(_read, lines)):
+            self.limits.pop(limit.key, None)
+            self.limits[limit.key] = limit
 
 
 class Limits:
@@ -60,9 +68,21 @@ class Limits:
         """
         noted = _Noted()
         await self._journal.open(noted)
-        for limit in noted.limits:
+        for limit in noted.limits.values():
             if self.book.serves(limit.worker) and limit.limit not in STOPPAGES:
                 self.book.close(limit)
+        await self._compact(noted)
+
+    async def _compact(self, noted: _Noted) -> None:
+        """Old words about a limit are of no use; a disk that is full keeps them."""
+        kept = [msgspec.json.encode(limit) for limit in noted.limits.values() if not limit.lifted]
+        if noted.lines > len(kept) + SPARE_LINES:
+            try:
+                await self._journal.compact(lambda: kept)
+            except SyncFailed:
+                raise
+            except OSError as error:
+                _log.warning("limits_not_compacted", error=str(error))
 
     async def shorten(self) -> None:
         """A wall clock that was ahead for a moment must not keep a lane closed for good."""

@@ -19,7 +19,7 @@ import msgspec
 from supervisors import NO_REPLY, Actor, From, Tasks
 from supervisors.exits import ExitReason
 from symbiont.actors import names
-from symbiont.actors.ledger import BudgetFreed
+from symbiont.actors.ledger_messages import BudgetFreed, ReadDamage, refusal
 from symbiont.actors.queue_bulk import BulkRun, NextPortion, chosen
 from symbiont.actors.queue_intake import QueueIntake
 from symbiont.actors.queue_messages import (
@@ -103,6 +103,9 @@ class Queue(Actor):
     async def init(self) -> None:
         await self._record.open()
         await self._switches.open()
+        self._record.damage = self._record.damage or await self.named(names.LEDGER).call(ReadDamage(), timeout_s=None)
+        if self._record.damage is not None:
+            return  # what is there can be seen; nothing changes until it is mended
         children = await Tasks(self.named(names.TASKS)).children()
         await self._recovery.recover(runs_in(child.id for child in children))
         self._waits.end_all(BUDGET_WAIT)  # a limit may have been raised while we were away
@@ -196,6 +199,8 @@ class Queue(Actor):
     # Coming and going
 
     def _take(self, request: Take, from_: From) -> object:
+        if self._record.damage is not None:
+            return refusal(self._record.damage)
         if self._switches.is_whole_off:
             return None
         age_now = self._clock.monotonic()
@@ -286,6 +291,8 @@ class Queue(Actor):
         self.pipe(now, lambda _: NextPortion(run))
 
     def _tidy(self) -> None:
+        if self._record.damage is not None:
+            return
         for task in self._backlog.too_old(self._rules.retention, self._now(), PRUNED_AT_ONCE):
             self._prune_one(task.id, None)
         self._record.compact_if_due()

@@ -14,12 +14,12 @@ import msgspec
 import structlog
 
 from supervisors import NO_REPLY, Custom, Stop
-from symbiont.actors.ledger import Refused
+from symbiont.actors.ledger_messages import refusal
 from symbiont.domain.backlog import Backlog
 from symbiont.domain.finishes import Finishes
 from symbiont.domain.queue_file import Loaded, change_of, compacted, pruning_of, record_of
 from symbiont.domain.task import FINAL, Task
-from symbiont.ports import Clock, Journal, Receipt, SyncFailed
+from symbiont.ports import Clock, Damage, Journal, Receipt, SyncFailed
 
 Step = Callable[[], object]
 Pipe = Callable[["asyncio.Future[Any]", Callable[["asyncio.Future[Any]"], object]], None]
@@ -82,10 +82,11 @@ class QueueRecord:
         self._lines = 0
         self._is_compacting = False
         self.passed_over = False
+        self.damage: Damage | None = None
 
     async def open(self) -> None:
         loaded = Loaded(self._backlog, self._clock.wall(), self._clock.monotonic())
-        await self._journal.open(loaded)
+        self.damage = (await self._journal.open(loaded)).damage
         self._lines = loaded.lines
         for task in self._backlog:
             self._finishes.load(task)
@@ -146,14 +147,14 @@ class QueueRecord:
             self._backlog.forget(written.new.id)
         else:
             self._backlog.put(written.old, self._clock.monotonic())
-        if written.from_ is not None:
-            written.from_.reply(Refused(str(written.error)))
+        if written.from_ is not None and written.error is not None:
+            written.from_.reply(refusal(written.error))
 
     def _pruned(self, pruned: Pruned) -> None:
         if pruned.error is None:
             self._backlog.forget(pruned.old.id)
         if pruned.from_ is not None:
-            pruned.from_.reply(pruned.old if pruned.error is None else Refused(str(pruned.error)))
+            pruned.from_.reply(pruned.old if pruned.error is None else refusal(pruned.error))
         self._go_on(pruned.old.id)
 
     # Turns

@@ -19,7 +19,7 @@ from symbiont.adapters.journal_format import checked, refuse_checkpoint_without_
 from symbiont.adapters.journal_receipts import refused
 from symbiont.adapters.journal_rotation import Rotation
 from symbiont.adapters.journal_writer import JournalWriter
-from symbiont.ports import Fold, Opened, Receipt
+from symbiont.ports import Damage, Fold, Opened, Receipt
 
 _log = structlog.get_logger("symbiont.journal")
 
@@ -49,6 +49,8 @@ class FileJournal:
         self._repair = repair
         self._files = files or FileOps()
         self._writer: JournalWriter | None = None
+        self.damage: Damage | None = None
+        """What was damaged when it was opened last."""
 
     async def open(self, fold: Fold) -> Opened:
         """Recover, and read into `fold`, in a thread. A journal still open is closed first.
@@ -61,6 +63,7 @@ class FileJournal:
         )
         self._writer = JournalWriter(self._path, file, fold, max_pending=self._max_pending)
         opened = await self._writer.start()
+        self.damage = opened.damage
         self._tell_of(opened)
         return opened
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from symbiont.adapters.file_ops import FileOps, create_synced, write_all
+from symbiont.adapters.journal_archive import Archiver
 from symbiont.adapters.journal_checkpoint import Anchor, Checkpoint, write_checkpoint
 from symbiont.adapters.journal_errors import SyncFailed
 from symbiont.adapters.journal_format import Position, stamp, stamp_apart
@@ -33,6 +34,7 @@ class JournalFile:
         self._chained = chained
         self._files = files
         self._rotation = rotation
+        self._archiver: Archiver | None = None
         self._journal = Journalled(path, chained, repair or f"mv '{path}' '{path}.broken'")
         self._fd = NOT_OPEN
         self._length = 0
@@ -50,6 +52,9 @@ class JournalFile:
         self._position, self._number, self._lines = reading.position, reading.number, reading.active.good.lines
         self._damage, self._sync_error, self._rotate_from = opened.damage, None, 0
         self._month = self._first_month() if self._rotation and opened.damage is None else ""
+        if self._rotation and self._rotation.packs and opened.damage is None:
+            self._archiver = Archiver(self._path, self._files)
+            self._archiver.consider(reading.anchor.segment if reading.anchor else 0)
         return opened
 
     def append(self, records: Sequence[bytes]) -> int:
@@ -90,10 +95,14 @@ class JournalFile:
         self._refuse_what_cannot_be_kept()
         anchor = Anchor(self._position.seq, self._position.head.decode(), self._number, self._lines, self._length)
         write_checkpoint(self._files, self._path, Checkpoint(anchor, state))
+        if self._archiver:
+            self._archiver.consider(anchor.segment)
         return anchor.seq
 
     def close(self) -> None:
         """Release the file; what was appended is durable already."""
+        if self._archiver:
+            self._archiver.stop()
         if self._fd == NOT_OPEN:
             return
         if self._sync_error is None:

@@ -83,8 +83,12 @@ def stamp(records: Iterable[bytes], after: Position, *, chained: bool) -> tuple[
 
 
 def stamp_apart(records: Iterable[bytes]) -> tuple[bytes, Position]:
-    """A whole journal without a chain, each line a commit of its own: no damage to one can pass for a torn commit."""
-    lines = [_crc_seal(_body(record, seq, seq), b"")[0] for seq, record in enumerate(records, start=1)]
+    """A whole journal without a chain, each line a commit of its own: no damage to one can pass for a torn commit.
+
+    A record may be a line as it was read: its old seal is taken off.
+    """
+    bare = map(without_seal, records)
+    lines = [_crc_seal(_body(record, seq, seq), b"")[0] for seq, record in enumerate(bare, start=1)]
     return b"".join(lines), Position(len(lines), is_sealed=bool(lines))
 
 
@@ -101,6 +105,15 @@ def trailer_of(line: bytes) -> Trailer | None:
     """The seal of a line, believed as it stands; None if there is none."""
     match = _TRAILER.search(line[-_TRAILER_LENGTH:])
     return Trailer(int(match[1]), int(match[2]), match["hash"] or b"") if match else None
+
+
+def without_seal(line: bytes) -> bytes:
+    """The record of a sealed line; a line without a seal as it is."""
+    match = _TRAILER.search(line[-_TRAILER_LENGTH:])
+    if match is None:
+        return line
+    kept = line[: len(line) - len(line[-_TRAILER_LENGTH:]) + match.start()]
+    return kept.removesuffix(b",") + b"}"
 
 
 def looks_sealed(line: bytes) -> bool:

@@ -13,10 +13,11 @@ _SCANNED_BYTES = 256
 
 
 class Rotation(msgspec.Struct, frozen=True):
-    """A file is sealed at `max_bytes`; `by_month`, also when its month is over."""
+    """A file is sealed at `max_bytes`; `by_month`, also when its month is over. `packs`: sealed files are packed later."""
 
     max_bytes: int = 64 << 20
     by_month: bool = True
+    packs: bool = True
 
     def is_due(self, length: int, month: str, record: bytes) -> bool:
         """Whether `record` begins a new file, behind one of `length` bytes whose first record is of `month`."""

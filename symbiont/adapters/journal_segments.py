@@ -4,9 +4,10 @@ A journal `ledger.jsonl` is the active file of that name, and the sealed ones be
 `ledger-000002.jsonl` …, or `….jsonl.gz` once they are archived. Lines go on from one to the next.
 
 Guarantees: `lines` yields whole lines alone, each once and in order, whatever the writer does meanwhile: append, seal, archive.
-Does not take a lock, and does not verify. A line may be seen a moment before it is durable.
+Raises `FileNotFoundError` for a gap. Does not take a lock, and does not verify. A line may be seen a moment before it is durable.
 """
 
+import errno
 import gzip
 import re
 from collections.abc import Generator, Iterator
@@ -63,6 +64,10 @@ def lines(path: Path) -> Iterator[bytes]:
     is_last = False
     while not is_last:
         with open_segment(path, number) as part:
+            if part is None and segments(path)[-1].number > number:
+                raise FileNotFoundError(
+                    errno.ENOENT, "expected no gap between the files of a journal", sealed_file(path, number)
+                )
             if part is None:
                 return
             for line in part.file:
@@ -96,14 +101,14 @@ def _find(path: Path, number: int, files: FileOps) -> OpenSegment | None:
     except FileNotFoundError:
         return None
     try:
-        sealed = _sealed(path, number, files)
+        is_it = segments(path, files)[-1].number <= number
     except OSError:
         file.close()
         raise
-    if sealed is None:
+    if is_it:
         return OpenSegment(path, file, is_active=True)
-    file.close()  # it was sealed in between, and what is open here may be its successor
-    return sealed
+    file.close()  # it was sealed in between, and what is open here may be its successor; or a file is missing
+    return _sealed(path, number, files)
 
 
 def _sealed(path: Path, number: int, files: FileOps) -> OpenSegment | None:

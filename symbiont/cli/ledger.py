@@ -19,6 +19,8 @@ from symbiont.service import ledger_views, views
 app = App(name="ledger", help="See what was called and what it cost.", help_epilogue="")
 app.command("symbiont.cli.ledger_export:export", name="export", help="Write the calls as CSV or JSON lines.")
 app.command("symbiont.cli.ledger_import:import_file", name="import", help="Take in the calls of another ledger.")
+app.command("symbiont.cli.journals:verify", name="verify", help="Check the chain from the first line to the last.")
+app.command("symbiont.cli.journals:repair_ledger", name="repair", help="Mend a damaged ledger, the server stopped.")
 app.command("symbiont.cli.ledger_reprice:reprice", name="reprice", help="See what calls would cost by other prices.")
 
 COLUMNS = ("time", "model", "result", "seconds", "tokens in", "tokens out", "usd", "billing", "task", "prompt")

@@ -15,6 +15,7 @@ from symbiont.domain.task import Status
 from symbiont.service import queue_views
 
 app = App(name="queue", help="See what waits, and what for; pause, resume and drain.", help_epilogue="")
+app.command("symbiont.cli.journals:repair_queue", name="repair", help="Mend a damaged queue, the server stopped.")
 
 Project = Annotated[str | None, Parameter(help="Only this project; without it the whole queue.")]
 

@@ -66,6 +66,7 @@ def wake(*, options: Shared = DEFAULTS) -> None:
 def _record(seen: views.Status) -> Pairs:
     return [
         ("status", seen.status),
+        *(("problem", problem) for problem in seen.problems),
         ("version", f"{seen.version} ({seen.runtime})"),
         ("up", f"{seen.api_uptime_seconds} s"),
         ("queue", f"{seen.queue_size} waiting, {seen.processing} running"),

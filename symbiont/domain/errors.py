@@ -47,12 +47,12 @@ MEANINGS: dict[str, Meaning] = {
     "OUTCOME_UNKNOWN": Meaning(504, FAILED),
     "OVER_CAPACITY": Meaning(503, UNREACHABLE),
     "STORAGE_REFUSED": Meaning(503, FAILED),
+    "DATA_CORRUPT": Meaning(503, FAILED),
     "INTERNAL": Meaning(500, FAILED),
     "SERVER_UNREACHABLE": Meaning(503, UNREACHABLE),
     # start-up
     "CONFIG_INVALID": Meaning(500, USAGE),
     "DATA_DIR_LOCKED": Meaning(409, CONFLICT),
-    "DATA_CORRUPT": Meaning(500, FAILED),
     "ADDRESS_IN_USE": Meaning(409, CONFLICT),
     # how a task can end badly
     "USAGE_LIMITED": Meaning(429, FAILED),

@@ -4,7 +4,8 @@ Guarantees: the last line of an id wins, field by field; a record begins with th
 task away. Does no I/O.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import msgspec
@@ -62,15 +63,17 @@ class Loaded:
 
     def absorb(self, lines: Sequence[bytes]) -> None:
         """Lines, oldest first. Raises `SymbiontError("DATA_CORRUPT")`."""
-        touched: dict[str, None] = {}
-        for line in lines:
+        touched: dict[str, int] = {}
+        for index, line in enumerate(lines):
             self.lines += 1
-            fields = _object(line, self.lines)
+            with _at(index):
+                fields = _object(line, self.lines)
             self._take_in(fields)
-            touched[fields["id"]] = None
-        for task_id in touched:
+            touched[fields["id"]] = index
+        for task_id, index in touched.items():
             if (known := self._fields.get(task_id)) is not None:
-                task = _task(known)
+                with _at(index):
+                    task = _task(known)
                 self._backlog.put(task, self._age_now - max(0.0, self._now - created_at(task)))
 
     def _take_in(self, fields: dict[str, Any]) -> None:
@@ -89,6 +92,16 @@ def load(records: Sequence[bytes]) -> list[Task]:
     backlog = Backlog()
     Loaded(backlog).absorb(records)
     return list(backlog)
+
+
+@contextmanager
+def _at(index: int) -> Generator[None]:
+    """Tells which line it was that could not be read."""
+    try:
+        yield
+    except SymbiontError as error:
+        error.details = {"index": index}
+        raise
 
 
 def created_at(task: Task) -> float:

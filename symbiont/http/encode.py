@@ -123,6 +123,8 @@ def _task_view(view: views.TaskView) -> dict[str, object]:
 def _status(view: views.Status) -> dict[str, object]:
     flat: dict[str, object] = {}
     for name, value in cast("dict[str, object]", msgspec.structs.asdict(view)).items():
+        if name == "problems" and not view.problems:
+            continue  # only a status that has some speaks of them
         if name == "tier_usage":
             flat |= {f"{tier}_usage": usage for tier, usage in view.tier_usage.items()}
         else:

@@ -47,6 +47,8 @@ def restarting(name: str) -> SymbiontError:
 def checked(answer: R | Refused | NoSuchTask | Illegal | KeyTaken | Stale, *, allowed: str = "in another state") -> R:
     """The answer itself, or the error it means: `STORAGE_REFUSED`, `NOT_FOUND`, `CONFLICT` (the states that are `allowed`)."""
     match answer:
+        case Refused(reason, "DATA_CORRUPT", hint):
+            raise SymbiontError("DATA_CORRUPT", reason, hint=hint)
         case Refused(reason):
             raise _refused(reason)
         case NoSuchTask(task_id) | Stale(task_id):

@@ -1,6 +1,7 @@
 """Questions to a running Symbiont. Nothing here changes anything."""
 
 import asyncio
+from collections.abc import Callable
 from typing import TypeVar
 
 from supervisors import Request, Runtime
@@ -27,20 +28,29 @@ R = TypeVar("R")
 
 
 class Queries:
-    """`workers`: the names of those who run tasks; `version`: ours."""
+    """`workers`: the names of those who run tasks; `version`: ours; `problems` tells what is damaged, at once."""
 
     def __init__(
-        self, runtime: Runtime, *, tiers: TierTable, clock: Clock, workers: tuple[str, ...], version: str
+        self,
+        runtime: Runtime,
+        *,
+        tiers: TierTable,
+        clock: Clock,
+        workers: tuple[str, ...],
+        version: str,
+        problems: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         self._runtime = runtime
         self._tiers = tiers
         self._clock = clock
         self.workers = workers
         self._version = version
+        self._problems = problems
         self._started_s = clock.monotonic()
 
     def health(self) -> views.Health:
-        return views.Health(runtime=RUNTIME, status="ok")
+        problems = self._problems()
+        return views.Health(runtime=RUNTIME, status="damaged" if problems else "ok", problems=problems)
 
     async def task(self, task_id: str) -> views.TaskView:
         found = checked(await ask(self._runtime, names.QUEUE, Get(task_id)))
@@ -66,7 +76,7 @@ class Queries:
         closed = [limit for limit in limits or () if limit.opens_at > now]
         is_stuck = limits is None or any(limit.limit in STOPPAGES for limit in closed)
         return views.Status(
-            status="degraded" if is_stuck else "healthy" if last is None else last.status,
+            status="degraded" if is_stuck or self._problems() else "healthy" if last is None else last.status,
             runtime=RUNTIME,
             api_uptime_seconds=int(self._clock.monotonic() - self._started_s),
             rate_limited=any(limit.limit not in STOPPAGES for limit in closed),
@@ -81,6 +91,7 @@ class Queries:
             limits=tuple(shapes.limit_view(limit, self._tiers.names) for limit in closed),
             workers=self.workers,
             rehearsal=shapes.model_total(totals.rehearsal),
+            problems=self._problems(),
         )
 
     async def _if_there(self, name: str, request: Request[R]) -> R | None:

@@ -1,5 +1,7 @@
 """The service of a running tree: `api.Service`, made of queries, commands and the dry run."""
 
+from collections.abc import Callable
+
 from supervisors import Runtime
 from symbiont.config.schema import Config
 from symbiont.domain.price import PriceTable
@@ -29,8 +31,9 @@ class RunningService(Queries, LedgerQueries, Commands, QueueService, WebhookServ
         reader: LedgerReader,
         workers: tuple[str, ...],
         version: str,
+        problems: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
-        Queries.__init__(self, runtime, tiers=tiers, clock=clock, workers=workers, version=version)
+        Queries.__init__(self, runtime, tiers=tiers, clock=clock, workers=workers, version=version, problems=problems)
         LedgerQueries.__init__(self, runtime, reader)
         Commands.__init__(self, runtime, tiers=tiers, clock=clock)
         QueueService.__init__(self, runtime)

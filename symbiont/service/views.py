@@ -73,13 +73,15 @@ class Status(msgspec.Struct, frozen=True):
     limits: tuple[Limit, ...]
     workers: tuple[str, ...]
     rehearsal: ModelTotal
+    problems: tuple[str, ...] = ()
 
 
-class Health(msgspec.Struct, frozen=True):
-    """`GET /health`."""
+class Health(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`GET /health`. `status` is `ok`, or `damaged` while a journal takes nothing; then `problems` says which, and what mends it."""
 
     runtime: str
     status: str
+    problems: tuple[str, ...] = ()
 
 
 class LedgerPage(msgspec.Struct, frozen=True):

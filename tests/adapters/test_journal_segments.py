@@ -65,3 +65,13 @@ def test_a_file_that_is_sealed_between_two_segments_is_not_left_out(path: Path):
     path.rename(sealed_file(path, 2))
     path.write_bytes(b"3\n")
     assert list(reading) == [b"2", b"3"]
+
+
+def test_a_gap_between_the_files_is_not_passed_over(path: Path):
+    sealed_file(path, 1).write_bytes(b"1\n")
+    sealed_file(path, 3).write_bytes(b"3\n")
+    path.write_bytes(b"4\n")
+    reading = lines(path)
+    assert next(reading) == b"1"
+    with pytest.raises(FileNotFoundError, match="no gap"):
+        next(reading)

@@ -228,6 +228,16 @@ class JournalContract(ABC):
         assert [receipt.seq for receipt in receipts] == [1, 2, 3, 4]
         assert await contents(shelf) == [record(7), record(8), record(9), record(10)]
 
+    async def test_lines_can_be_given_back_as_they_were_read(self, shelf: Shelf):
+        journal, fold = shelf.journal(), Lines()
+        await opening(journal)
+        await asyncio.gather(*[journal.append(record(number)) for number in range(4)])
+        await journal.open(fold)
+        await journal.compact(lambda: fold.lines[2:])
+        await journal.close()
+        assert await contents(shelf) == [record(2), record(3)]
+        assert [json.loads(line)["seq"] for line in await sealed(shelf)] == [1, 2]
+
     async def test_a_refused_compaction_leaves_the_old_content(self, shelf: Shelf):
         journal = shelf.journal()
         await opening(journal)

@@ -5,6 +5,7 @@ of what was under way; it goes on from there, and a second opening changes nothi
 """
 
 import errno
+import itertools
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,12 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from symbiont.adapters.journal_archive import Archiver
 from symbiont.adapters.journal_file import JournalFile
+from symbiont.adapters.journal_rotation import Rotation
+from symbiont.adapters.journal_segments import open_segment, segments
 from tests.contract.journal_contract import Lines, chain_fault, without_seal
 from tests.doubles.simulated_disk import PowerCut, SimulatedDisk
 
 PATH = Path("/data/journal.jsonl")
 OUTCOMES_PER_CUT = 12
+SMALL = Rotation(max_bytes=500, packs=False)
 
 
 def numbered() -> Iterator[bytes]:
@@ -54,31 +59,46 @@ class Witness:
 
 def opened(file: JournalFile) -> list[bytes]:
     fold = Lines()
-    file.open(fold)
+    assert file.open(fold).damage is None
     return fold.lines
+
+
+def on_disk(disk: SimulatedDisk) -> list[bytes]:
+    """The lines of all files, as they stand there."""
+    found: list[bytes] = []
+    for segment in segments(PATH, disk):
+        with open_segment(PATH, segment.number, disk) as part:
+            found += part.file.read().splitlines() if part is not None else []
+    return found
+
+
+def journal(disk: SimulatedDisk, *, chained: bool) -> JournalFile:
+    return JournalFile(PATH, chained=chained, files=disk, rotation=SMALL if chained else None)
 
 
 def live(disk: SimulatedDisk, witness: Witness, *, chained: bool) -> None:
     new = numbered()
     for generation in range(2):
-        file = JournalFile(PATH, chained=chained, files=disk)
+        file = journal(disk, chained=chained)
         opened(file)
         witness.append(file, [next(new)])
         witness.append(file, [next(new) for _ in range(4)])
         if not chained:
             witness.compact(file, [*witness.acknowledged[1::2], next(new)])
+        if chained:
+            file.checkpoint(b"\n".join(on_disk(disk)))
         witness.append(file, [next(new), next(new)])
         if generation == 0:
             file.close()
 
 
 def check(disk: SimulatedDisk, witness: Witness, *, chained: bool) -> None:
-    first = JournalFile(PATH, chained=chained, files=disk)
+    first = journal(disk, chained=chained)
     lines = opened(first)
     assert witness.accepts([without_seal(line) for line in lines])
     first.append([b'{"after":1}'])
     fold = Lines()
-    again = JournalFile(PATH, chained=chained, files=disk.survivor(random.Random(0))).open(fold)
+    again = journal(disk.survivor(random.Random(0)), chained=chained).open(fold)
     assert fold.lines[:-1] == lines
     assert without_seal(fold.lines[-1]) == b'{"after":1}'
     assert again.quarantined_bytes == 0
@@ -110,6 +130,30 @@ def test_nothing_acknowledged_is_lost_wherever_the_power_is_cut(chained: bool, s
             with pytest.raises(PowerCut):
                 live(disk, witness, chained=chained)
             check(disk.survivor(random.Random(seed)), witness, chained=chained)
+
+
+def test_the_scenario_begins_new_files():
+    disk = SimulatedDisk()
+    live(disk, Witness(), chained=True)
+    assert len(segments(PATH, disk)) > 2
+
+
+def test_packing_sealed_files_loses_nothing_wherever_the_power_is_cut():
+    disk = SimulatedDisk()
+    live(disk, Witness(), chained=True)
+    before = on_disk(disk)
+    for cut in itertools.count(1):
+        packing = disk.survivor(None, cut_at=cut)
+        try:
+            Archiver(PATH, packing)._run(9)
+        except PowerCut:
+            for seed in range(OUTCOMES_PER_CUT):
+                assert on_disk(packing.survivor(random.Random(seed))) == before
+        else:
+            done = packing.survivor(None)
+            assert all(segment.is_compressed for segment in segments(PATH, done)[:-1])
+            assert on_disk(done) == before
+            break
 
 
 class FullDisk(SimulatedDisk):
@@ -145,9 +189,9 @@ def test_a_cut_during_recovery_is_recovered_from_in_turn():
         disk, witness = SimulatedDisk(cut_at=rng.randint(1, calls)), Witness()
         with pytest.raises(PowerCut):
             live(disk, witness, chained=True)
-        for cut in range(1, 12):
+        for cut in range(1, 20):
             second = disk.survivor(random.Random(seed), cut_at=cut)
             try:
-                opened(JournalFile(PATH, chained=True, files=second))
+                opened(journal(second, chained=True))
             except PowerCut:
                 check(second.survivor(rng), witness, chained=True)

@@ -1,0 +1,46 @@
+"""A server over a ledger in which a line was changed: it starts, says so, takes nothing, and works again after the repair."""
+
+import subprocess
+import sys
+
+from tests.e2e.orchestrator import Orchestrator
+
+REHEARSAL = {"dispatch.worker": "rehearsal"}
+
+
+def exit_code(server: Orchestrator, *arguments: str) -> int:
+    """Of a command over the data directory of the server."""
+    command = [sys.executable, "-m", "symbiont.cli", *arguments]
+    return subprocess.run(command, env=server.environment, capture_output=True, check=False).returncode
+
+
+def test_from_damage_to_repair(tmp_path):
+    with Orchestrator(tmp_path, REHEARSAL) as server:
+        for number in range(3):
+            server.ask("POST", "/task", {"task": f"Say {number}"})
+        server.stop()
+        ledger = server.data / "ledger.jsonl"
+        lines = ledger.read_bytes().splitlines(keepends=True)
+        damaged = b"".join([lines[0], lines[1].replace(b'"success":true', b'"success":null'), lines[2]])
+        ledger.write_bytes(damaged)
+
+        server.start()
+        health = server.ask("GET", "/health").body
+        refused = server.ask("POST", "/task", {"task": "Say no"})
+        assert (health["status"], server.ask("GET", "/status").body["status"]) == ("damaged", "degraded")
+        assert f"expected line 2 of {ledger} (byte {len(lines[0])})" in health["problems"][0]
+        assert (refused.status, refused.body["code"]) == (503, "DATA_CORRUPT")
+        assert refused.body["details"]["hint"] == "symbiont ledger repair"
+        assert server.ask("GET", "/ledger/stats").body["rehearsal"]["calls"] == 1
+        assert "journal_damaged" in server.said()
+        server.stop()
+        assert ledger.read_bytes() == damaged
+
+        assert exit_code(server, "ledger", "verify") == 1
+        assert exit_code(server, "ledger", "repair") == 0
+        assert exit_code(server, "ledger", "verify") == 0
+
+        server.start()
+        assert server.ask("POST", "/task", {"task": "Say yes"}).status == 200
+        assert server.ask("GET", "/health").body == {"runtime": "python/asyncio", "status": "ok"}
+        assert server.ask("GET", "/ledger").body["count"] == 3
