@@ -73,7 +73,7 @@ from symbiont.domain.queue_rules import QueueRules
 from symbiont.domain.standing import counts_of
 from symbiont.domain.task import FINAL, Status, Task
 from symbiont.domain.wall import SteadyWall
-from symbiont.ports import Clock, Damage, Journal
+from symbiont.ports import Clock, Journal
 
 PRUNED_AT_ONCE = 500
 
@@ -99,13 +99,12 @@ class Queue(Actor):
         self._intake = QueueIntake(self._backlog, self._record, clock, self._wall, rules)
         self._waits = QueueWaits(self._backlog, self._record, clock, rules, self.send_after)
         self._waiters: dict[str, list[From]] = defaultdict(list)
-        self._damage: Damage | None = None
 
     async def init(self) -> None:
-        damage = await self._record.open()
+        await self._record.open()
         await self._switches.open()
-        self._damage = damage or await self.named(names.LEDGER).call(ReadDamage(), timeout_s=None)
-        if self._damage is not None:
+        self._record.damage = self._record.damage or await self.named(names.LEDGER).call(ReadDamage(), timeout_s=None)
+        if self._record.damage is not None:
             return  # what is there can be seen; nothing changes until it is mended
         children = await Tasks(self.named(names.TASKS)).children()
         await self._recovery.recover(runs_in(child.id for child in children))
@@ -121,7 +120,7 @@ class Queue(Actor):
     def handle_call(self, request: Any, from_: From) -> object:
         match request:
             case Submit(new):
-                return self._intake.submit(new, from_) if self._damage is None else refusal(self._damage)
+                return self._intake.submit(new, from_)
             case Take():
                 return self._take(request, from_)
             case Begin() | Complete() | Fail() | Postpone() | Stopped():
@@ -200,8 +199,8 @@ class Queue(Actor):
     # Coming and going
 
     def _take(self, request: Take, from_: From) -> object:
-        if self._damage is not None:
-            return refusal(self._damage)
+        if self._record.damage is not None:
+            return refusal(self._record.damage)
         if self._switches.is_whole_off:
             return None
         age_now = self._clock.monotonic()
@@ -292,7 +291,7 @@ class Queue(Actor):
         self.pipe(now, lambda _: NextPortion(run))
 
     def _tidy(self) -> None:
-        if self._damage is not None:
+        if self._record.damage is not None:
             return
         for task in self._backlog.too_old(self._rules.retention, self._now(), PRUNED_AT_ONCE):
             self._prune_one(task.id, None)

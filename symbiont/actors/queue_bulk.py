@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from supervisors import NO_REPLY, From
-from symbiont.actors.ledger import Refused
+from symbiont.actors.ledger_messages import Refused
 from symbiont.actors.queue_messages import Bulk, BulkDone
 from symbiont.domain.bulk import applies
 from symbiont.domain.task import Task

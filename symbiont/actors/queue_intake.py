@@ -6,7 +6,7 @@ comes second waits until the first is on disk, and is recorded himself if the di
 
 from functools import partial
 
-from symbiont.actors.ledger import Refused
+from symbiont.actors.ledger_messages import Refused, refusal
 from symbiont.actors.queue_messages import KeyTaken, Submitted
 from symbiont.actors.queue_record import Asker, QueueRecord
 from symbiont.actors.run_steps import recorded
@@ -44,6 +44,8 @@ class QueueIntake:
         return Submitted(known, known.position) if is_same_request(known, new) else KeyTaken(new.key, known.id)
 
     def _record_new(self, new: NewTask, from_: Asker) -> object:
+        if self._record.damage is not None:
+            return refusal(self._record.damage)
         pending = self._backlog.counts[Status.PENDING]
         if pending >= self._rules.max_pending:
             return Refused(f"expected at most {self._rules.max_pending} pending tasks, got: one more")

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from supervisors import Request
-from symbiont.actors.ledger import Refused
+from symbiont.actors.ledger_messages import Refused
 from symbiont.domain.bulk import Filter, Verb
 from symbiont.domain.standing import Counts
 from symbiont.domain.switches import Switch, SwitchState

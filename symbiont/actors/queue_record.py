@@ -82,15 +82,14 @@ class QueueRecord:
         self._lines = 0
         self._is_compacting = False
         self.passed_over = False
+        self.damage: Damage | None = None
 
-    async def open(self) -> Damage | None:
-        """What is damaged of the file, if anything is: then it can be read up to there, and takes no change."""
+    async def open(self) -> None:
         loaded = Loaded(self._backlog, self._clock.wall(), self._clock.monotonic())
-        opened = await self._journal.open(loaded)
+        self.damage = (await self._journal.open(loaded)).damage
         self._lines = loaded.lines
         for task in self._backlog:
             self._finishes.load(task)
-        return opened.damage
 
     async def close(self) -> None:
         await self._journal.close()

@@ -12,7 +12,7 @@ import structlog
 from supervisors import Address
 from symbiont.actors import names
 from symbiont.actors.accounting import interrupted
-from symbiont.actors.ledger import Append, Refused
+from symbiont.actors.ledger_messages import Append, Refused
 from symbiont.actors.queue_messages import StopRun
 from symbiont.actors.queue_record import QueueRecord
 from symbiont.actors.run_steps import reclaimed

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from supervisors import NO_REPLY, Custom, From, Stop
-from symbiont.actors.ledger import Refused
+from symbiont.actors.ledger_messages import refusal
 from symbiont.actors.queue_record import Pipe
 from symbiont.domain.backlog import Backlog
 from symbiont.domain.moment import rfc3339
@@ -70,7 +70,7 @@ class QueueSwitches:
             return Stop(Custom(("sync_failed", str(switched.error))))
         self._open -= 1
         if switched.error is not None and switched.from_ is not None:
-            switched.from_.reply(Refused(str(switched.error)))
+            switched.from_.reply(refusal(switched.error))
         elif switched.error is None and switched.switch is not None:
             self._turn(switched.switch)
             if switched.from_ is not None:

@@ -5,7 +5,7 @@ import pytest
 from symbiont.actors import names
 from symbiont.actors.heartbeat import BeatNow
 from symbiont.actors.ledger_messages import Append, ReadDamage, ReadTotals, Refused
-from symbiont.actors.queue import Get
+from symbiont.actors.queue_messages import Get
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.ledger import decode
 from symbiont.domain.task import Task

@@ -6,7 +6,7 @@ import errno
 import pytest
 
 from symbiont.actors import names
-from symbiont.actors.ledger import Refused
+from symbiont.actors.ledger_messages import Refused
 from symbiont.actors.queue_messages import Bulk, KeyTaken, Submit, Submitted
 from symbiont.config.schema import Config, Queue
 from symbiont.domain.bulk import Filter

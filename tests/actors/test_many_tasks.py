@@ -5,7 +5,7 @@ import errno
 
 from supervisors.testing import VirtualClock
 from symbiont.actors import names
-from symbiont.actors.ledger import Refused
+from symbiont.actors.ledger_messages import Refused
 from symbiont.actors.queue_messages import (
     AwaitFinal,
     AwaitIdle,
