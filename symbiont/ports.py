@@ -137,12 +137,14 @@ class JournalDamaged(OSError):
 class Opened(msgspec.Struct, frozen=True):
     """What came of opening a journal: the number of its last line, what had to be put aside, and what is damaged.
 
-    With `damage` the journal is read-only: its fold knows the lines before it, and every record is refused.
+    With `damage` the journal is read-only: its fold knows the lines before it, and every record is refused. `missing_bytes`:
+    so much shorter is the file than when it was last closed in order.
     """
 
     seq: int
     quarantined_bytes: int = 0
     quarantine_file: str = ""
+    missing_bytes: int = 0
     damage: Damage | None = None
 
 

@@ -71,6 +71,8 @@ class FileJournal:
         if opened.quarantined_bytes:
             bytes_, kept_in = opened.quarantined_bytes, opened.quarantine_file
             _log.warning("torn_tail_put_aside", file=str(self._path), bytes=bytes_, kept_in=kept_in)
+        if opened.missing_bytes:
+            _log.error("journal_shorter_than_when_closed", file=str(self._path), bytes=opened.missing_bytes)
         if opened.damage is not None:
             _log.error("journal_damaged", **msgspec.structs.asdict(opened.damage))
 

@@ -47,7 +47,7 @@ def recover(files: FileOps, journal: Journalled, fold: Fold) -> Recovered:
     """Open a journal and feed its lines to `fold`; it and its directory are created if need be (its parent must exist)."""
     path = journal.path
     _prepare_directory(files, path)
-    clean_length = _marked_length(files, path)
+    clean_length = marked_length(files, path)
     reading = read_journal(files, journal, fold)
     if reading.damage is not None:
         return Recovered(NOT_OPEN, 0, reading, Opened(reading.position.seq, damage=reading.damage))
@@ -62,7 +62,13 @@ def recover(files: FileOps, journal: Journalled, fold: Fold) -> Recovered:
     except OSError:
         files.close(fd)
         raise
-    return Recovered(fd, found.good.offset, reading, Opened(reading.position.seq, found.torn_bytes, str(aside or "")))
+    opened = Opened(
+        seq=reading.position.seq,
+        quarantined_bytes=found.torn_bytes,
+        quarantine_file=str(aside or ""),
+        missing_bytes=max(0, (clean_length or 0) - found.size),
+    )
+    return Recovered(fd, found.good.offset, reading, opened)
 
 
 def mark_clean(files: FileOps, path: Path, length: int) -> None:
@@ -85,7 +91,7 @@ def _marker(path: Path) -> Path:
     return path.with_name(path.name + ".clean")
 
 
-def _marked_length(files: FileOps, path: Path) -> int | None:
+def marked_length(files: FileOps, path: Path) -> int | None:
     """The length noted at the last close."""
     try:
         with files.reader(_marker(path)) as file:

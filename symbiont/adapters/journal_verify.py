@@ -1,13 +1,16 @@
 """Verifying a journal from its first line to its last, archives included, beside a writer or without one.
 
-Guarantees: reads only, takes no lock; what is being written at the moment is no damage. Also the checkpoint is held against it.
+Guarantees: reads only, takes no lock; what is being written at the moment is no damage. Also the checkpoint is
+held against it, and the length it had when it was last closed in order.
 """
 
 import msgspec
 
 from symbiont.adapters.file_ops import FileOps
 from symbiont.adapters.journal_checkpoint import read_checkpoint
-from symbiont.adapters.journal_reading import Journalled, read_all
+from symbiont.adapters.journal_reading import Journalled, Reading, damage_of, read_all
+from symbiont.adapters.journal_recovery import marked_length
+from symbiont.adapters.journal_scan import Fault
 from symbiont.adapters.journal_segments import segments
 from symbiont.ports import Damage, Fold
 
@@ -32,5 +35,15 @@ def verify(files: FileOps, journal: Journalled, fold: Fold) -> Verified:
         head=reading.position.head.decode(),
         files=len(segments(journal.path, files)),
         unfinished_bytes=reading.active.torn_bytes,
-        damage=reading.damage,
+        damage=reading.damage or _cut_short(files, journal, reading),
     )
+
+
+def _cut_short(files: FileOps, journal: Journalled, reading: Reading) -> Damage | None:
+    """A file that was closed in order, and has lost something since. Nobody writes to it, so no crash can explain that."""
+    closed = marked_length(files, journal.path)
+    if closed is None or reading.active.size >= closed:
+        return None
+    good = reading.active.good
+    what = f"to be there, for the file had {closed} bytes when it was closed, got: {reading.active.size} bytes"
+    return damage_of(journal, journal.path, Fault(good.lines + 1, good.offset, what))

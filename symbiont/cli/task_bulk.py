@@ -39,8 +39,8 @@ NOTHING = Filter()
 
 def apply(options: Options, verb: Verb, chosen: Filter, ids: tuple[str, ...] = ()) -> None:
     """Have the server apply a command to all tasks of a filter, and print which those are."""
-    given = {key: value for key, value in asdict(chosen).items() if key != "all" and value is not None}
-    if not (chosen.all or ids or given.keys() - {"dry_run"}):
+    given = {key: value for key, value in asdict(chosen).items() if value is not None}
+    if not (chosen.all or ids or given.keys() - {"all", "dry_run"}):
         message = "expected ID or a filter, got: neither"
         raise SymbiontError("BAD_VALUE", message, hint=f"symbiont task {verb} --all --dry-run")
     client = connect(options)

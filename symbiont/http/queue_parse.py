@@ -16,7 +16,7 @@ MAX_IDS = 10_000
 
 
 class FilterBody(msgspec.Struct, frozen=True):
-    """What `POST /tasks/retry|cancel|prune` take. All that is given must hold; `{}` means every task whose state allows it.
+    """What `POST /tasks/retry|cancel|prune` take. All that is given must hold; `all` alone means every task whose state allows it.
 
     `code`: of the failure. `since`, `until`: RFC 3339, of the creation. `limit`: how many at most.
     """
@@ -28,6 +28,7 @@ class FilterBody(msgspec.Struct, frozen=True):
     until: str | None = None
     priority: Priority | None = None
     ids: list[str] | None = None
+    all: bool | None = None
     limit: int | None = None
     dry_run: bool | None = None
 
@@ -39,7 +40,16 @@ class ProjectBody(msgspec.Struct, frozen=True):
 
 
 def filter_of(fields: Mapping[str, object]) -> Filter:
+    """Raises `SymbiontError` also when nothing is given: a filter that was forgotten must not mean everything."""
     parse.no_unknown(fields, FilterBody.__struct_fields__, "field")
+    chosen = _filter_of(fields)
+    if chosen == Filter() and not _flag("all", fields):
+        message = "expected a filter, ids, or all: true, got: none of them"
+        raise SymbiontError("BAD_VALUE", message, hint='{"all": true, "dry_run": true}')
+    return chosen
+
+
+def _filter_of(fields: Mapping[str, object]) -> Filter:
     status = parse.word("status", fields, list(Status))
     priority = parse.word("priority", fields, list(Priority))
     return Filter(
@@ -63,9 +73,13 @@ def limit_of(fields: Mapping[str, object]) -> int:
 
 
 def dry_run_of(fields: Mapping[str, object]) -> bool:
-    value = fields.get("dry_run") or False
+    return _flag("dry_run", fields)
+
+
+def _flag(name: str, fields: Mapping[str, object]) -> bool:
+    value = fields.get(name) or False
     if not isinstance(value, bool):
-        raise SymbiontError("WRONG_TYPE", f"expected dry_run to be true or false, got: {quoted(value)}")
+        raise SymbiontError("WRONG_TYPE", f"expected {name} to be true or false, got: {quoted(value)}")
     return value
 
 

@@ -369,3 +369,10 @@ async def test_a_whole_journal_opens_without_a_word(path: Path):
         await journal.open(Lines())
         await journal.close()
     assert logs == []
+
+
+def test_a_file_that_is_shorter_than_when_it_was_closed_is_told_of(path: Path):
+    whole = write(path, 2, 1)
+    path.write_bytes(whole.splitlines(keepends=True)[0])
+    found = JournalFile(path, chained=False, files=FileOps()).open(Lines())
+    assert found.missing_bytes == len(whole) - path.stat().st_size

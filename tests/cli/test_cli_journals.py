@@ -71,6 +71,15 @@ def test_the_first_bad_line_is_named_to_programs(ask, data):
     assert (error["details"]["line"], error["details"]["offset"], error["details"]["count"]) == (2, len(lines[0]), 1)
 
 
+def test_lines_taken_away_after_an_orderly_close_are_missed(ask, data):
+    path = data / "ledger.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:2]))
+    ran = ask("ledger", "verify")
+    assert ran.code == 1
+    assert f"expected line 3 of {path} (byte {len(lines[0] + lines[1])}) to be there" in ran.err
+
+
 @pytest.mark.parametrize("noun", ["ledger", "queue"])
 def test_a_repair_keeps_what_is_readable_and_says_what_is_not(ask, data, noun):
     damage(data / f"{noun}.jsonl")

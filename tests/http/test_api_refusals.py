@@ -331,3 +331,11 @@ class CountingGate:
             await asyncio.Event().wait()
         finally:
             self.left.set()
+
+
+@pytest.mark.parametrize("verb", ["retry", "cancel", "prune"])
+@pytest.mark.parametrize("fields", [{}, {"project": None}, {"dry_run": True}, {"all": False}, {"limit": 5}])
+async def test_a_filter_that_was_forgotten_does_not_mean_every_task(api, verb, fields):
+    reply = await api.post(f"/tasks/{verb}", fields)
+    assert (reply.status, reply.code) == (400, "BAD_VALUE")
+    assert "expected a filter, ids, or all: true" in reply.json["error"]
