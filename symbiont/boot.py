@@ -30,6 +30,7 @@ from symbiont.actors.http_server import HTTPServer
 from symbiont.actors.ledger import Ledger
 from symbiont.actors.life import Life, World
 from symbiont.actors.queue import Queue
+from symbiont.actors.schedules import Schedules
 from symbiont.actors.tree import Makers, tree
 from symbiont.actors.webhooks import Webhooks
 from symbiont.adapters.claude_cli import ClaudeCli, find_claude, reap_orphans
@@ -42,7 +43,7 @@ from symbiont.adapters.stop_signals import on_stop_signals
 from symbiont.adapters.system import SystemClock, SystemRandomness
 from symbiont.adapters.webhook import Target, WebhookSender
 from symbiont.config import Loaded, check_whole, data_dir, price_table, tier_table
-from symbiont.config.policies import closure_policy, hooks, queue_rules
+from symbiont.config.policies import closure_policy, hooks, queue_rules, timetables
 from symbiont.config.schema import Webhooks as WebhookSettings
 from symbiont.config.webhook_keys import webhook_keys
 from symbiont.domain.advice import advice_without_server
@@ -166,6 +167,7 @@ class Journals:
     limits: FileJournal
     alerts: FileJournal
     outbox: FileJournal
+    schedules: FileJournal
 
     def problems(self) -> tuple[str, ...]:
         """What of the ledger and the queue is damaged, and how to mend it."""
@@ -182,6 +184,7 @@ def journals_of(data: DataDir) -> Journals:
         FileJournal(data.limits, chained=False),
         FileJournal(data.budgets, chained=False),
         FileJournal(data.webhooks, chained=False),
+        FileJournal(data.schedules, chained=False),
     )
 
 
@@ -215,6 +218,11 @@ def makers_of(world: World, journals: Journals, disk: Disk, is_available: Worker
             min_free_bytes=config.heartbeat.min_free_bytes,
         )
 
+    def schedules() -> Schedules:
+        """Who runs some tasks only, for a command line, submits none of others."""
+        times = timetables(config) if only == Only() else ()
+        return Schedules(timetables=times, journal=journals.schedules, clock=clock)
+
     def webhooks() -> Webhooks:
         return Webhooks(
             hooks=hooks(config),
@@ -230,6 +238,7 @@ def makers_of(world: World, journals: Journals, disk: Disk, is_available: Worker
         queue=lambda: Queue(journals.queue, journals.switches, clock, queue_rules(config)),
         dispatcher=dispatcher,
         heartbeat=heartbeat,
+        schedules=schedules,
         webhooks=webhooks,
         http_server=lambda: HTTPServer(config.server.max_in_flight),
     )

@@ -6,6 +6,7 @@
     ├── Queue
     ├── Dispatcher
     ├── Heartbeat
+    ├── Schedules       submits what the configuration says when; off unless configured
     ├── Webhooks        follows the queue; nobody but HTTPServer waits for it
     └── HTTPServer      starts last, stops first
 
@@ -25,6 +26,7 @@ from symbiont.actors.heartbeat import Heartbeat
 from symbiont.actors.http_server import HTTPServer
 from symbiont.actors.ledger import Ledger
 from symbiont.actors.queue import Queue
+from symbiont.actors.schedules import Schedules
 from symbiont.actors.webhooks import Webhooks
 
 JOURNAL_CLOSE_S: Final = 10.0
@@ -39,6 +41,7 @@ class Makers:
     queue: Callable[[], Queue]
     dispatcher: Callable[[], Dispatcher]
     heartbeat: Callable[[], Heartbeat]
+    schedules: Callable[[], Schedules]
     webhooks: Callable[[], Webhooks]
     http_server: Callable[[], HTTPServer]
 
@@ -63,6 +66,7 @@ def tree(make: Makers, *, max_tasks: int, max_restarts: int, within_s: float) ->
             child(names.QUEUE, make.queue, JOURNAL_CLOSE_S),
             child(names.DISPATCHER, make.dispatcher, JOURNAL_CLOSE_S),
             child(names.HEARTBEAT, make.heartbeat, JOURNAL_CLOSE_S),
+            child(names.SCHEDULES, make.schedules, JOURNAL_CLOSE_S),
             child(names.WEBHOOKS, make.webhooks, JOURNAL_CLOSE_S),
             child(names.HTTP_SERVER, make.http_server),
         ],

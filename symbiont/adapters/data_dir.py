@@ -47,6 +47,7 @@ class DataDir:
         self.limits = path / "limits.jsonl"
         self.switches = path / "switches.jsonl"
         self.budgets = path / "budgets.jsonl"
+        self.schedules = path / "schedules.jsonl"
         self.webhooks = path / "webhooks.jsonl"
         self.cli_cwd = path / "cli"
         self._lock_fd = lock_fd

@@ -45,6 +45,7 @@ _COMMANDS = (
     ("queue", "symbiont.cli.queue:app", _WORK, "See what waits, and what for; pause, resume and drain."),
     ("ledger", "symbiont.cli.ledger:app", _WORK, "See what was called and what it cost."),
     ("budget", "symbiont.cli.budget:app", _WORK, "See what may still be spent."),
+    ("schedule", "symbiont.cli.schedule:app", _WORK, "See what is done when; pause and resume it."),
     ("webhook", "symbiont.cli.webhook:app", _WORK, "See who is told of what, and send again what did not arrive."),
     ("serve", "symbiont.cli.serve:serve", _SERVER, "Run the server until SIGTERM or Ctrl-C."),
     ("demo", "symbiont.cli.demo:demo", _SERVER, "Run everything once in a temporary place, and show what happens."),

@@ -21,7 +21,10 @@ from symbiont.config.keys import CLASSIC_VARIABLES, PREFIX, catalogue, closest, 
 from symbiont.config.rows import is_table
 from symbiont.config.schema import Config, Endpoint
 from symbiont.domain.budget import Budget
+from symbiont.domain.errors import SymbiontError
+from symbiont.domain.intake import Intake
 from symbiont.domain.loopback import is_loopback
+from symbiont.domain.schedule import Schedule
 from symbiont.domain.tier import Tier
 
 FILE_VARIABLE = "SYMBIONT_CONFIG"
@@ -49,6 +52,7 @@ class _Tables(msgspec.Struct, frozen=True):
 
     tiers: tuple[Tier, ...] = ()
     budgets: tuple[Budget, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
 
 
@@ -74,12 +78,13 @@ def load(
     written, tables = ([], _Tables()) if file is None else _from_file(file)
     layers = [*written, *_from_environment(environment), *_from_flags(flags or {})]
     provenance = dict.fromkeys(catalogue(), "default") | {setting.key: setting.provenance for setting in layers}
-    for name in ("tiers", "budgets"):
+    for name in ("tiers", "budgets", "schedules"):
         provenance[name] = f"file {file}" if getattr(tables, name) else "default"
     config = _config({setting.key: setting.value for setting in layers}, tables)
     _check_host(config, provenance)
     _check_tiers(config, provenance)
     _check_budgets(config, provenance)
+    _check_schedules(config, provenance)
     return Loaded(config, provenance, file, tuple(_warnings(environment)))
 
 
@@ -98,6 +103,7 @@ def _from_file(file: Path) -> tuple[list[_Setting], _Tables]:
     tables = _Tables(
         rows.tiers(document.pop("tiers", []), source),
         rows.budgets(document.pop("budgets", []), source),
+        rows.schedules(document.pop("schedules", []), source),
         read_endpoints(webhooks.pop("endpoints", []) if is_table(webhooks) else [], file),
     )
     return [_file_setting(name, value, file) for name, value in _flat(document, source)], tables
@@ -111,7 +117,7 @@ def _flat(document: _Table, source: str) -> Iterator[tuple[str, object]]:
             for key, inner in value.items():
                 yield f"{name}.{key}", inner
         elif is_table(value) and name not in catalogue():
-            raise unknown(source, "section", name, value, [*sections(), "tiers", "budgets"])
+            raise unknown(source, "section", name, value, [*sections(), "tiers", "budgets", "schedules"])
         else:
             yield name, value
 
@@ -151,7 +157,7 @@ def _from_flags(flags: Mapping[str, object]) -> Iterator[_Setting]:
 
 
 def _config(values: dict[str, object], tables: _Tables) -> Config:
-    tree: dict[str, object] = {"tiers": tables.tiers, "budgets": tables.budgets}
+    tree: dict[str, object] = {name: getattr(tables, name) for name in ("tiers", "budgets", "schedules")}
     for name, value in (values | {"webhooks.endpoints": tables.endpoints}).items():
         section, _, key = name.rpartition(".")
         holder = cast("_Table", tree.setdefault(section, {})) if section else tree
@@ -185,6 +191,21 @@ def _check_budgets(config: Config, provenance: Mapping[str, str]) -> None:
             meant = closest(budget.of, tiers) or tiers[0]
             expects = f"one of {', '.join(tiers)}"
             raise invalid(source, f"of in budget {budget.name}", expects, budget.of, hint=f'of = "{meant}"')
+
+
+def _check_schedules(config: Config, provenance: Mapping[str, str]) -> None:
+    """What the queue would be handed must be what a caller may hand in."""
+    source, seen = source_of(provenance["schedules"]), set[str]()
+    intake = Intake(tier_table(config), config.dispatch.max_task_chars)
+    for schedule in config.schedules:
+        if schedule.name in seen:
+            raise invalid(source, "name of every schedule", "unique", schedule.name)
+        seen.add(schedule.name)
+        try:
+            intake.admit(schedule.new_task)
+        except SymbiontError as error:
+            message = f"{source}: schedule {schedule.name}: {error.message}"
+            raise SymbiontError("CONFIG_INVALID", message, hint=error.hint) from error
 
 
 def _check_host(config: Config, provenance: Mapping[str, str]) -> None:

@@ -5,6 +5,7 @@ from symbiont.domain.closure import ClosurePolicy
 from symbiont.domain.queue_rules import QueueRules
 from symbiont.domain.retention import Retention
 from symbiont.domain.retry import RetryPolicy
+from symbiont.domain.schedule import Timetable, timetable
 from symbiont.domain.webhook import TASK_HOOK, Hook
 
 
@@ -32,6 +33,10 @@ def closure_policy(config: Config) -> ClosurePolicy:
         rate_backoff_max_s=limits.rate_backoff_max_s,
         account_pause_s=limits.account_pause_s,
     )
+
+
+def timetables(config: Config) -> tuple[Timetable, ...]:
+    return tuple(map(timetable, config.schedules))
 
 
 def hooks(config: Config) -> tuple[Hook, ...]:

@@ -1,4 +1,4 @@
-"""Tables of rows in the configuration file, `[[tiers]]` and `[[budgets]]`: each row a struct, each refusal naming the row.
+"""Tables of rows in the configuration file, `[[tiers]]`, `[[budgets]]` and `[[schedules]]`: each row a struct, each refusal naming the row.
 
 Guarantees: what comes back has no unknown key and no value that its field does not accept, nor one that makes no sense.
 Does not compare rows with one another, nor with the rest of the configuration: `load.py` does.
@@ -13,9 +13,12 @@ import msgspec
 from symbiont.config.keys import in_words, invalid, unknown
 from symbiont.domain.budget import Budget
 from symbiont.domain.errors import SymbiontError
+from symbiont.domain.schedule import Schedule, timetable
 from symbiont.domain.tier import Tier
 
 Row = TypeVar("Row", bound=msgspec.Struct)
+
+MOST_NAME_CHARS = 128
 
 _Table = dict[str, object]
 
@@ -31,6 +34,13 @@ def budgets(rows: object, source: str) -> tuple[Budget, ...]:
     found = _rows(rows, "budgets", Budget, source)
     for number, budget in enumerate(found, start=1):
         _check_budget(budget, f"budgets[{number}]", source)
+    return found
+
+
+def schedules(rows: object, source: str) -> tuple[Schedule, ...]:
+    found = _rows(rows, "schedules", Schedule, source)
+    for number, schedule in enumerate(found, start=1):
+        _check_schedule(schedule, f"schedules[{number}]", source)
     return found
 
 
@@ -97,3 +107,18 @@ def _check_budget(budget: Budget, place: str, source: str) -> None:
         raise invalid(source, f"{place}.limit_calls", "an integer >= 0", budget.limit_calls)
     if not 0 < budget.alert_at <= 1:
         raise invalid(source, f"{place}.alert_at", "a number > 0 and <= 1", budget.alert_at)
+
+
+def _check_schedule(schedule: Schedule, place: str, source: str) -> None:
+    if not schedule.name.replace("-", "_").isidentifier() or len(schedule.name) > MOST_NAME_CHARS:
+        expects = f"a word of at most {MOST_NAME_CHARS} letters, digits, - and _"
+        raise invalid(source, f"{place}.name", expects, schedule.name)
+    try:
+        _ = timetable(schedule).zone.info
+    except SymbiontError as error:
+        message = f"{source}: {place}.cron: {error.message}"
+        raise SymbiontError("CONFIG_INVALID", message, hint=error.hint) from error
+    except ValueError as error:
+        expects = "the IANA name of a time zone"
+        hint = 'time_zone = "Europe/Berlin"'
+        raise invalid(source, f"{place}.time_zone", expects, schedule.time_zone, hint=hint) from error

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from symbiont.domain.budget import Budget
+from symbiont.domain.schedule import Schedule
 from symbiont.domain.tier import Tier
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -243,3 +244,6 @@ class Config(_Section, frozen=True):
 
     budgets: tuple[Budget, ...] = ()
     """How much may be spent in a day or a month, in all, by project or by tier. Empty = as much as the tasks cost."""
+
+    schedules: tuple[Schedule, ...] = ()
+    """What is to be done when, once at each moment, over restarts and jumps of the clock. Empty = nothing."""

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.wording import encodable
-from symbiont.service import ledger_views, queue_views, views, webhook_views
+from symbiont.service import ledger_views, queue_views, schedule_views, views, webhook_views
 
 View = (
     views.TaskAnswer
@@ -33,6 +33,8 @@ View = (
     | ledger_views.LedgerImported
     | ledger_views.BudgetList
     | webhook_views.WebhookList
+    | schedule_views.ScheduleView
+    | schedule_views.ScheduleList
     | webhook_views.WebhookView
     | webhook_views.WebhookTested
     | webhook_views.DeliveryList
@@ -93,6 +95,8 @@ def plain(view: View) -> object:
             | ledger_views.LedgerTable()
             | ledger_views.LedgerImported()
             | ledger_views.BudgetList()
+            | schedule_views.ScheduleList()
+            | schedule_views.ScheduleView()
             | webhook_views.WebhookList()
             | webhook_views.WebhookView()
             | webhook_views.WebhookTested()

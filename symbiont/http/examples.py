@@ -4,7 +4,7 @@ import msgspec
 
 from symbiont.domain.task import Classification
 from symbiont.http.encode import View
-from symbiont.service import ledger_views, queue_views, views, webhook_views
+from symbiont.service import ledger_views, queue_views, schedule_views, views, webhook_views
 
 _AT = "2026-03-19T14:33:12Z"
 _TASK = "Classify this customer feedback: it arrived late, but it works."
@@ -117,6 +117,17 @@ _DELIVERY = webhook_views.DeliveryView(
     last_error="",
 )
 
+_SCHEDULE = schedule_views.ScheduleView(
+    name="daily",
+    cron="0 7 * * MON-FRI",
+    time_zone="Europe/Berlin",
+    next_at="2026-03-20T06:00:00Z",
+    last_at="2026-03-19T06:00:00Z",
+    task_preview=_TASK,
+    paused=False,
+    catch_up="skip",
+)
+
 EXAMPLES: dict[type, View] = {
     views.TaskAnswer: _ANSWER,
     views.DryRun: views.DryRun(
@@ -157,6 +168,8 @@ EXAMPLES: dict[type, View] = {
     ),
     ledger_views.LedgerImported: ledger_views.LedgerImported(imported=847, duplicates=3, dry_run=False),
     ledger_views.BudgetList: ledger_views.BudgetList((_BUDGET,)),
+    schedule_views.ScheduleView: _SCHEDULE,
+    schedule_views.ScheduleList: schedule_views.ScheduleList((_SCHEDULE,), count=1),
     webhook_views.WebhookView: _WEBHOOK,
     webhook_views.WebhookList: webhook_views.WebhookList((_WEBHOOK,), count=1),
     webhook_views.WebhookTested: webhook_views.WebhookTested("ops", "test_1711123512000000", True, 204, "", 0.08),

@@ -12,6 +12,7 @@ from symbiont.http.encode import View
 from symbiont.http.ledger_routes import LEDGER_ROUTES
 from symbiont.http.queue_routes import QUEUE_ROUTES
 from symbiont.http.route import LIMIT, Asked, Desk, Param, Route
+from symbiont.http.schedule_routes import SCHEDULE_ROUTES
 from symbiont.http.webhook_routes import WEBHOOK_ROUTES
 from symbiont.service import views
 
@@ -108,6 +109,7 @@ ROUTES: tuple[Route, ...] = (
         (views.TaskChanged,), codes=("NOT_FOUND", "CONFLICT"),
     ),
     *QUEUE_ROUTES,
+    *SCHEDULE_ROUTES,
     *WEBHOOK_ROUTES,
     Route("POST", "/heartbeat", beat, "Beat now instead of at the next interval", (views.Beat,)),
     Route("POST", "/wake", wake, "Lift every limit by hand and try again", (views.Woken,)),

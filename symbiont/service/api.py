@@ -13,9 +13,10 @@ from symbiont.domain.outbox import State
 from symbiont.domain.task import NewTask
 from symbiont.service import ledger_views, views, webhook_views
 from symbiont.service.queue_service import QueueApi
+from symbiont.service.schedules import ScheduleApi
 
 
-class Service(QueueApi, Protocol):
+class Service(QueueApi, ScheduleApi, Protocol):
     async def run_task(self, new: NewTask, *, wait_s: float) -> views.TaskAnswer:
         """Record, run and answer. After `wait_s` seconds: `STILL_PENDING` with `details={"id", "status", …}`; the task goes on."""
         ...

@@ -14,10 +14,11 @@ from symbiont.service.dry_run import dry_run
 from symbiont.service.ledger_queries import LedgerQueries
 from symbiont.service.queries import Queries
 from symbiont.service.queue_service import QueueService
+from symbiont.service.schedules import ScheduleService
 from symbiont.service.webhooks import WebhookService
 
 
-class RunningService(Queries, LedgerQueries, Commands, QueueService, WebhookService):
+class RunningService(Queries, LedgerQueries, Commands, QueueService, ScheduleService, WebhookService):
     """Everything HTTP and CLI may ask of this process."""
 
     def __init__(
@@ -37,6 +38,7 @@ class RunningService(Queries, LedgerQueries, Commands, QueueService, WebhookServ
         LedgerQueries.__init__(self, runtime, reader)
         Commands.__init__(self, runtime, tiers=tiers, clock=clock)
         QueueService.__init__(self, runtime)
+        ScheduleService.__init__(self, runtime)
         WebhookService.__init__(self, runtime, {one.name: one.url for one in config.webhooks.endpoints})
         self._config = config
         self._prices = prices

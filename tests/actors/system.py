@@ -25,18 +25,19 @@ from symbiont.actors.ledger import Ledger
 from symbiont.actors.life import Life, World
 from symbiont.actors.queue import Queue
 from symbiont.actors.queue_messages import Get, Submit, Submitted
+from symbiont.actors.schedules import Schedules
 from symbiont.actors.tree import Makers, tree
 from symbiont.actors.webhooks import Webhooks
 from symbiont.adapters.memory_journal import MemoryJournal
 from symbiont.config import price_table, tier_table
-from symbiont.config.policies import closure_policy, hooks, queue_rules
+from symbiont.config.policies import closure_policy, hooks, queue_rules, timetables
 from symbiont.config.schema import Config, Dispatch
 from symbiont.domain.task import NewTask, Source, Task
 from symbiont.ports import Fold, Opened, Receipt
 from tests.actors.endpoint_twin import ScriptedEndpoints
 from tests.actors.worker_twin import ScriptedWorker
 
-JOURNALS = ("ledger", "queue", "switches", "limits", "heartbeat", "budgets", "webhooks")
+JOURNALS = ("ledger", "queue", "switches", "limits", "heartbeat", "budgets", "schedules", "webhooks")
 
 PUNCTUAL = Config(dispatch=Dispatch(backoff_jitter=0.0))
 """Pauses are as long as the table says, so that a test can tell the moment."""
@@ -193,6 +194,7 @@ class System:
                 interval_s=config.heartbeat.interval_s,
                 min_free_bytes=config.heartbeat.min_free_bytes,
             ),
+            schedules=lambda: Schedules(timetables=timetables(config), journal=self.journals["schedules"], clock=clock),
             webhooks=lambda: Webhooks(
                 hooks=hooks(config),
                 journal=self.journals["webhooks"],

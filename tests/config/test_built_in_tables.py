@@ -11,6 +11,7 @@ from symbiont.config import builtin, load, price_table, schema, template, tier_t
 from symbiont.config.keys import catalogue, sections
 from symbiont.config.schema import Config
 from symbiont.domain.budget import Budget
+from symbiont.domain.schedule import Schedule
 from symbiont.domain.usage import Usage
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +52,9 @@ def test_the_template_uncommented_sets_every_key_to_its_default(tmp_path):
     path.write_text(uncommented())
     loaded = load(path, env={})
     daily = Budget(name="daily", period="day", limit_usd=10.0, limit_calls=1000)
-    assert loaded.config == Config(tiers=builtin.BUILT_IN_TIERS, budgets=(daily,))
+    words, task = "0 7 * * MON-FRI", "Name three things worth knowing about the day."
+    briefing = Schedule("daily", words, task, time_zone="Europe/Berlin", priority="low", force_tier="haiku")
+    assert loaded.config == Config(tiers=builtin.BUILT_IN_TIERS, budgets=(daily,), schedules=(briefing,))
     assert set(loaded.provenance.values()) == {f"file {path}"}
 
 
@@ -62,7 +65,7 @@ def test_the_template_names_exactly_all_keys_in_the_order_of_the_schema():
         for name, value in document.items()
         for key in (value if isinstance(value, dict) else [name])
     ]
-    assert named == [*catalogue(), "tiers", "budgets"]
+    assert named == [*catalogue(), "tiers", "budgets", "schedules"]
 
 
 def test_every_key_of_the_template_stands_under_its_meaning():

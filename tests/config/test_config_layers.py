@@ -101,7 +101,7 @@ def test_no_two_keys_share_a_variable():
 def test_dotted_lists_every_scalar_key_in_the_order_of_the_schema():
     names = list(dotted(Config()))
     assert names[:4] == ["data_dir", "prices_file", "server.host", "server.port"]
-    assert names == [name for name in load(env={}).provenance if name not in {"tiers", "budgets"}]
+    assert names == [name for name in load(env={}).provenance if name not in {"tiers", "budgets", "schedules"}]
 
 
 def test_the_file_named_by_the_environment_is_read(file):

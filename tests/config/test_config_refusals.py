@@ -288,3 +288,24 @@ def test_budgets_are_taken_and_named_in_the_provenance(tmp_path):
 )
 def test_a_budget_that_makes_no_sense_is_refused(text, expected, tmp_path):
     assert expected in message(text, tmp_path)
+
+
+SCHEDULE = '[[schedules]]\nname = "daily"\ntask = "x"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("schedules = 5", "expected schedules to be tables ([[schedules]]), got: 5"),
+        (SCHEDULE, "expected schedules[1].cron to be a text, got: no such key"),
+        (SCHEDULE + 'cron = "61 * * * *"', 'schedules[1].cron: expected minute to be 0..59, got: "61"'),
+        (SCHEDULE + 'cron = "@daily"\ntime_zone = "Mars"', "expected schedules[1].time_zone to be the IANA name"),
+        (SCHEDULE + 'cron = "@daily"\ncatch_up = "two"', "expected schedules[1].catch_up to be one of all, one, skip"),
+        (SCHEDULE + 'cron = "@daily"\nforce_tier = "sonet"', "schedule daily: expected force_tier to be haiku, sonnet"),
+        (2 * (SCHEDULE + 'cron = "@daily"\n'), 'expected name of every schedule to be unique, got: "daily"'),
+        ('[[schedules]]\nname = "a"\ntask = " "\ncron = "@daily"', "schedule a: expected task to be some text"),
+        ('[[schedules]]\nname = "a b"\ntask = "x"\ncron = "@daily"', "expected schedules[1].name to be a word"),
+    ],
+)
+def test_a_schedule_that_makes_no_sense_is_refused(text, expected, tmp_path):
+    assert expected in message(text, tmp_path)

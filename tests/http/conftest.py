@@ -21,7 +21,7 @@ from symbiont.domain.tier import Tier, TierTable
 from symbiont.http.app import build_app
 from symbiont.http.examples import EXAMPLES
 from symbiont.http.listen import bind, serve
-from symbiont.service import ledger_views, queue_views, views, webhook_views
+from symbiont.service import ledger_views, queue_views, schedule_views, views, webhook_views
 
 T = TypeVar("T")
 AT = "2026-03-19T14:33:12Z"
@@ -135,6 +135,14 @@ class MemoryService:
     async def budgets(self) -> ledger_views.BudgetList:
         self._note("budgets")
         return EXAMPLES[ledger_views.BudgetList]
+
+    async def schedules(self) -> schedule_views.ScheduleList:
+        self._note("schedules")
+        return EXAMPLES[schedule_views.ScheduleList]
+
+    async def pause_schedule(self, name: str, *, is_paused: bool) -> schedule_views.ScheduleView:
+        self._note("pause_schedule", name, is_paused)
+        return msgspec.structs.replace(EXAMPLES[schedule_views.ScheduleView], paused=is_paused)
 
     async def webhooks(self) -> webhook_views.WebhookList:
         self._note("webhooks")
