@@ -433,7 +433,8 @@ class QueueMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.process is not None)
     @invariant()
     def it_answers_what_the_model_says(self) -> None:
-        assert self.process is not None and self.process.alive
+        assert self.process is not None
+        assert self.process.alive
         tasks = self.all()
         assert [seen_in(task) for task in tasks] == [seen(row) for row in self.model.rows.values()]
         standing = self.ask(ReadStanding())
