@@ -214,7 +214,8 @@ class QueueMachine(RuleBasedStateMachine):
         if not isinstance(task, Task):
             return None
         row = self.model.rows[task.id]
-        assert row.status == "pending" and not {None, row.body.project} & set(self.model.off)
+        assert row.status == "pending"
+        assert not {None, row.body.project} & set(self.model.off)
         number = row.attempt + 1
         leased = replace(row, status="processing", attempt=number, lease=number, not_before=None, waiting_for=None)
         self.model.rows[task.id] = leased
