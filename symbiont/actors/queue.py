@@ -184,6 +184,8 @@ class Queue(Actor):
             case Written() | Pruned() | Compacted():
                 stop = self._record.landed(message)
                 self._record.compact_if_due()
+                if message.error is not None:
+                    self._taken_back()
                 return stop
             case Switched():
                 return self._switches.landed(message)
@@ -310,6 +312,11 @@ class Queue(Actor):
                 self.named(names.WEBHOOKS).cast(TaskFinished())
             for from_ in self._waiters.pop(task.id, ()):
                 from_.reply(task)
+        self._switches.moved()
+
+    def _taken_back(self) -> None:
+        """The disk refused a change: a lease may be none after all, and a task may be waiting again."""
+        self._waits.set_alarm()
         self._switches.moved()
 
     def _notify(self) -> None:

@@ -38,11 +38,14 @@ class Asker(Protocol):
 
 
 class Written(msgspec.Struct, frozen=True):
+    """`since`: when the old task was put in line, if it ever was."""
+
     old: Task | None
     new: Task
     from_: Any
     answer: object
     error: Exception | None
+    since: float | None = None
 
 
 class Pruned(msgspec.Struct, frozen=True):
@@ -102,9 +105,10 @@ class QueueRecord:
     def write(self, old: Task | None, new: Task, from_: Asker | None = None, answer: object = None) -> object:
         ended = self._finishes.numbered(old, new, self._clock.wall())
         answer, new = ended if answer is new else answer, ended
+        since = self._backlog.ready_since(new.id)
         self._backlog.put(new, self._clock.monotonic())
         line = record_of(new) if old is None else change_of(old, new)
-        self._append(new.id, line, lambda error: Written(old, new, from_, answer, error))
+        self._append(new.id, line, lambda error: Written(old, new, from_, answer, error, since))
         return NO_REPLY
 
     def prune(self, task: Task, from_: Asker | None) -> object:
@@ -146,7 +150,7 @@ class QueueRecord:
         if written.old is None:
             self._backlog.forget(written.new.id)
         else:
-            self._backlog.put(written.old, self._clock.monotonic())
+            self._backlog.put(written.old, self._clock.monotonic() if written.since is None else written.since)
         if written.from_ is not None and written.error is not None:
             written.from_.reply(refusal(written.error))
 

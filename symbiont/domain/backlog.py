@@ -42,9 +42,10 @@ class Backlog:
         self._tasks: dict[str, Task] = {}
         self._versions: Counter[str] = Counter()
         self._arrivals: dict[str, int] = {}
+        self._ready_since: dict[str, float] = {}
         self._arrival = count()
         self._ids = TaskIds()
-        self._keys: dict[tuple[str, str], str] = {}
+        self._keys: dict[tuple[str, str], tuple[str, ...]] = {}
         self._line = Line(age_s, self._is_stale)
         self._waiting: list[_Waiting] = []
         self._ended = Ended(self._current)
@@ -61,8 +62,9 @@ class Backlog:
         return self._tasks.get(task_id)
 
     def keyed(self, project: str, key: str) -> Task | None:
-        """The task that was last submitted under this key."""
-        return self._tasks.get(self._keys.get((project, key), ""))
+        """The task that was last submitted under this key, of those that are there."""
+        ids = self._keys.get((project, key))
+        return self._tasks.get(ids[-1]) if ids else None
 
     # Coming and going
 
@@ -72,7 +74,8 @@ class Backlog:
             self._arrivals[task.id] = next(self._arrival)
             self._ids.note(task.id)
             if task.key:
-                self._keys[task.project, task.key] = task.id
+                named = task.project, task.key
+                self._keys[named] = (*self._keys.get(named, ()), task.id)
         elif old.status is Status.PENDING and task.status is Status.PROCESSING:
             self._line.served(_place(old), task.id)
         self._tasks[task.id] = task
@@ -86,8 +89,15 @@ class Backlog:
         self.census.changed(task, None)
         # Entries in the heaps find no task any more; the id is never given again.
         del self._versions[task_id], self._arrivals[task_id]
-        if task.key and self._keys.get((task.project, task.key)) == task_id:
-            del self._keys[task.project, task.key]
+        self._ready_since.pop(task_id, None)
+        if task.key:
+            self._forget_key((task.project, task.key), task_id)
+
+    def _forget_key(self, named: tuple[str, str], task_id: str) -> None:
+        """An earlier task under the key, if there is one, answers for it again."""
+        self._keys[named] = tuple(each for each in self._keys[named] if each != task_id)
+        if not self._keys[named]:
+            del self._keys[named]
 
     def _offer(self, task: Task, age_now: float) -> None:
         version = self._versions[task.id]
@@ -98,7 +108,12 @@ class Backlog:
         elif task.status is Status.PENDING:
             self._push(task, version, age_now)
 
+    def ready_since(self, task_id: str) -> float | None:
+        """When it was put in line last, on the clock of ages: what a change that is taken back must not cost it."""
+        return self._ready_since.get(task_id)
+
     def _push(self, task: Task, version: int, age_now: float) -> None:
+        self._ready_since[task.id] = age_now
         self._line.push(_place(task), Ready(self._arrivals[task.id], task.id, version, age_now))
 
     # What comes next

@@ -9,11 +9,13 @@ from symbiont.actors import names
 from symbiont.actors.ledger import Refused
 from symbiont.actors.queue_messages import (
     AwaitFinal,
+    AwaitIdle,
     Cancel,
     EndWaits,
     ListTasks,
     NoSuchTask,
     Rescue,
+    Retry,
     Submit,
     Submitted,
     Take,
@@ -193,3 +195,32 @@ async def test_a_list_has_the_newest_of_a_status_and_how_many_there_are(system):
     page = await system.ask(names.QUEUE, ListTasks(Status.PENDING, 1))
     assert ([task.id for task in page.tasks], page.total) == ([ids[2]], 2)
     assert (await system.ask(names.QUEUE, ListTasks(None, 0))).tasks == ()
+
+
+async def test_who_waits_until_nothing_runs_is_told_when_the_disk_refuses_the_only_lease(system):
+    await system.submit()
+    refuse(system)
+    taken, idle = await at_once(system, Take(), AwaitIdle(None))
+    assert (type(taken), idle) == (Refused, 0)
+
+
+async def test_after_a_refused_later_task_its_key_is_that_of_the_earlier_one_again(system):
+    """The earlier one can be sent round again, and then it is the one task of its key."""
+    keyed = NewTask("do it", "queued", key="k")
+    first = (await system.ask(names.QUEUE, Submit(keyed))).task
+    await system.ask(names.QUEUE, Cancel(first.id))
+    await system.advance(86_400.0)
+    refuse(system)
+    assert isinstance(await system.ask(names.QUEUE, Submit(keyed)), Refused)
+    await system.ask(names.QUEUE, Retry(first.id))
+    assert (await system.ask(names.QUEUE, Submit(keyed))).task.id == first.id
+
+
+async def test_a_lease_that_the_disk_refused_does_not_cost_a_task_its_age(system):
+    old = await system.submit(priority=Priority.LOW)
+    await system.advance(10 * system.config.queue.ageing_s)
+    refuse(system)
+    assert isinstance(await system.ask(names.QUEUE, Take()), Refused)
+    for _ in range(2):
+        await system.submit(priority=Priority.CRITICAL)
+    assert old in [(await system.ask(names.QUEUE, Take())).id for _ in range(2)]
