@@ -72,16 +72,7 @@ def submit_task(
         options: Flags that commands share.
     """
     timeout_s = checked_timeout(timeout)
-    if detach and (local or dry_run or timeout_s is not None):
-        raise SymbiontError("BAD_VALUE", "expected --detach without --local, --dry-run and --timeout, got: both")
-    if local and timeout_s is not None:
-        raise SymbiontError(
-            "BAD_VALUE", "expected --timeout without --local, got: both", hint="dispatch.timeout_s in symbiont.toml"
-        )
-    if local and options.url is not None:
-        raise SymbiontError(
-            "BAD_VALUE", "expected --local without --url, got: both", hint="symbiont task submit --help"
-        )
+    _refuse_contradictions(detach=detach, local=local, dry_run=dry_run, timeout_s=timeout_s, url=options.url)
     source: Source = "queued" if detach else "direct"
     new = NewTask(
         task=prompt.read(text, file),
@@ -103,6 +94,21 @@ def submit_task(
             submit.and_leave(options, new)
         else:
             submit.and_wait(options, new, timeout_s)
+
+
+def _refuse_contradictions(
+    *, detach: bool, local: bool, dry_run: bool, timeout_s: float | None, url: str | None
+) -> None:
+    if detach and (local or dry_run or timeout_s is not None):
+        raise SymbiontError("BAD_VALUE", "expected --detach without --local, --dry-run and --timeout, got: both")
+    if local and timeout_s is not None:
+        raise SymbiontError(
+            "BAD_VALUE", "expected --timeout without --local, got: both", hint="dispatch.timeout_s in symbiont.toml"
+        )
+    if local and url is not None:
+        raise SymbiontError(
+            "BAD_VALUE", "expected --local without --url, got: both", hint="symbiont task submit --help"
+        )
 
 
 @app.command
