@@ -5,13 +5,13 @@ Does not read secrets: `webhook_keys.py` does.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, cast
 
 import msgspec
 
-from symbiont.config.keys import in_words, invalid, unknown
+from symbiont.config.keys import invalid
+from symbiont.config.rows import rows_of
 from symbiont.config.schema import Endpoint
 from symbiont.domain.address import url_fault
 from symbiont.domain.errors import SymbiontError
@@ -19,32 +19,28 @@ from symbiont.domain.webhook import EVENTS, SECRET_PREFIX, TASK_HOOK
 from symbiont.domain.wording import did_you_mean, listed
 
 MOST_ENDPOINTS = 100
+_TABLE = "webhooks.endpoints"
 
 
 def read_endpoints(rows: object, file: Path) -> tuple[Endpoint, ...]:
     """The endpoints of a file. Raises `SymbiontError("CONFIG_INVALID")`."""
-    value, given = rows, cast("list[object]", rows) if isinstance(rows, list) else None
-    if given is None or len(given) > MOST_ENDPOINTS:
-        expects = f"at most {MOST_ENDPOINTS} tables ([[webhooks.endpoints]])"
-        raise invalid(str(file), "webhooks.endpoints", expects, value)
-    endpoints = tuple(_endpoint(row, number, file) for number, row in enumerate(given, start=1))
+    endpoints = rows_of(rows, _TABLE, Endpoint, str(file), _shown)
+    if len(endpoints) > MOST_ENDPOINTS:
+        expects = f"at most {MOST_ENDPOINTS} tables ([[{_TABLE}]])"
+        raise invalid(str(file), _TABLE, expects, len(endpoints))
+    for number, endpoint in enumerate(endpoints, start=1):
+        _check(endpoint, f"{_TABLE}[{number}]", str(file))
     _check_names([endpoint.name for endpoint in endpoints], str(file))
-    return endpoints
+    return tuple(_beside(file, endpoint) for endpoint in endpoints)
 
 
-def _endpoint(row: object, number: int, file: Path) -> Endpoint:
-    place, source = f"webhooks.endpoints[{number}]", str(file)
-    if not isinstance(row, dict):
-        raise invalid(source, place, "a table ([[webhooks.endpoints]])", row)
-    fields = cast("Mapping[str, object]", row)
-    known = [f"{place}.{name}" for name in Endpoint.__struct_fields__]
-    for name, value in fields.items():
-        if f"{place}.{name}" not in known:
-            hidden = "a secret" if "secret" in name or SECRET_PREFIX in str(value) else value
-            raise unknown(source, "key", f"{place}.{name}", hidden, known)
-    types = msgspec.structs.fields(Endpoint)
-    endpoint = Endpoint(**{field.name: _field(fields, field, place, source) for field in types})
-    _check(endpoint, place, source)
+def _shown(column: str, value: object) -> object:
+    if "secret" in column or SECRET_PREFIX in str(value):
+        return "a secret"
+    return "another value" if column == "url" else value
+
+
+def _beside(file: Path, endpoint: Endpoint) -> Endpoint:
     if not endpoint.secret_file:
         return endpoint
     # a service starts in /, so a relative path in a file can only mean: beside the file
@@ -53,24 +49,10 @@ def _endpoint(row: object, number: int, file: Path) -> Endpoint:
     )
 
 
-def _field(row: Mapping[str, object], field: msgspec.structs.FieldInfo, place: str, source: str) -> Any:
-    key, expects = f"{place}.{field.name}", in_words(field.type)
-    if field.name not in row:
-        if field.required:
-            message = f"{source}: expected {key} to be {expects}, got: no such key"
-            raise SymbiontError("CONFIG_INVALID", message, hint=f"{field.name} = … in that [[webhooks.endpoints]]")
-        return field.default
-    try:
-        value: object = msgspec.convert(row[field.name], field.type)
-    except msgspec.ValidationError as error:
-        shown = "another value" if field.name == "url" else row[field.name]
-        raise invalid(source, key, expects, shown) from error
-    if isinstance(value, float) and not math.isfinite(value):
-        raise invalid(source, key, expects, value)
-    return value
-
-
 def _check(endpoint: Endpoint, place: str, source: str) -> None:
+    for column, seconds in (("timeout_s", endpoint.timeout_s), ("disable_after_s", endpoint.disable_after_s)):
+        if not math.isfinite(seconds):
+            raise invalid(source, f"{place}.{column}", "a number > 0", seconds)
     name = endpoint.name
     if not name.isascii() or not name.replace("-", "").isalnum() or len(name) > 64 or name == TASK_HOOK:
         expected = f"at most 64 ASCII letters, digits and -, and not {TASK_HOOK}"

@@ -5,7 +5,7 @@ Does not compare rows with one another, nor with the rest of the configuration: 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeGuard, TypeVar, cast
 
 import msgspec
@@ -21,24 +21,26 @@ Row = TypeVar("Row", bound=msgspec.Struct)
 MOST_NAME_CHARS = 128
 
 _Table = dict[str, object]
+Shown = Callable[[str, object], object]
+"""What may be seen of the value in a column."""
 
 
 def tiers(rows: object, source: str) -> tuple[Tier, ...]:
-    found = _rows(rows, "tiers", Tier, source)
+    found = rows_of(rows, "tiers", Tier, source)
     for number, tier in enumerate(found, start=1):
         _check_tier(tier, f"tiers[{number}]", source)
     return found
 
 
 def budgets(rows: object, source: str) -> tuple[Budget, ...]:
-    found = _rows(rows, "budgets", Budget, source)
+    found = rows_of(rows, "budgets", Budget, source)
     for number, budget in enumerate(found, start=1):
         _check_budget(budget, f"budgets[{number}]", source)
     return found
 
 
 def schedules(rows: object, source: str) -> tuple[Schedule, ...]:
-    found = _rows(rows, "schedules", Schedule, source)
+    found = rows_of(rows, "schedules", Schedule, source)
     for number, schedule in enumerate(found, start=1):
         _check_schedule(schedule, f"schedules[{number}]", source)
     return found
@@ -48,25 +50,32 @@ def is_table(value: object) -> TypeGuard[_Table]:
     return isinstance(value, dict)
 
 
-def _rows(rows: object, table: str, kind: type[Row], source: str) -> tuple[Row, ...]:
+def as_it_is(_column: str, value: object) -> object:
+    """What a refusal shows of a value, where none is a secret."""
+    return value
+
+
+def rows_of(rows: object, table: str, kind: type[Row], source: str, shown: Shown = as_it_is) -> tuple[Row, ...]:
+    """The rows of `[[table]]`, each a `kind`. `shown` says what of a refused value may be seen."""
     if not isinstance(rows, list):
         raise invalid(source, table, f"tables ([[{table}]])", rows)
     numbered = enumerate(cast("list[object]", rows), start=1)
-    return tuple(_row(row, f"{table}[{number}]", kind, source) for number, row in numbered)
+    return tuple(_row(row, f"{table}[{number}]", kind, source, shown) for number, row in numbered)
 
 
-def _row(row: object, place: str, kind: type[Row], source: str) -> Row:
+def _row(row: object, place: str, kind: type[Row], source: str, shown: Shown) -> Row:
     table = place.partition("[")[0]
     if not is_table(row):
         raise invalid(source, place, f"a table ([[{table}]])", row)
     names = [f"{place}.{name}" for name in kind.__struct_fields__]
     for name, value in row.items():
         if f"{place}.{name}" not in names:
-            raise unknown(source, "key", f"{place}.{name}", value, names)
-    return kind(**{field.name: _field(row, field, place, source) for field in msgspec.structs.fields(kind)})
+            raise unknown(source, "key", f"{place}.{name}", shown(name, value), names)
+    fields = msgspec.structs.fields(kind)
+    return kind(**{field.name: _field(row, field, place, source, shown) for field in fields})
 
 
-def _field(row: Mapping[str, object], field: msgspec.structs.FieldInfo, place: str, source: str) -> Any:
+def _field(row: Mapping[str, object], field: msgspec.structs.FieldInfo, place: str, source: str, shown: Shown) -> Any:
     """The value of one column, or its default."""
     key, expects = f"{place}.{field.name}", in_words(field.type)
     if field.name not in row:
@@ -79,7 +88,7 @@ def _field(row: Mapping[str, object], field: msgspec.structs.FieldInfo, place: s
     try:
         return msgspec.convert(row[field.name], field.type)
     except msgspec.ValidationError as error:
-        raise invalid(source, key, expects, row[field.name]) from error
+        raise invalid(source, key, expects, shown(field.name, row[field.name])) from error
 
 
 def _check_tier(tier: Tier, place: str, source: str) -> None:
