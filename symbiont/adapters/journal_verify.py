@@ -4,6 +4,8 @@ Guarantees: reads only, takes no lock; what is being written at the moment is no
 held against it, and the length it had when it was last closed in order.
 """
 
+from typing import Final
+
 import msgspec
 
 from symbiont.adapters.file_ops import FileOps
@@ -13,6 +15,9 @@ from symbiont.adapters.journal_recovery import marked_length
 from symbiont.adapters.journal_scan import Fault
 from symbiont.adapters.journal_segments import segments
 from symbiont.ports import Damage, Fold
+
+_RESTORE: Final = "restore the file from a backup; a server that is started goes on without what is missing"
+"""No repair brings back what is in no file."""
 
 
 class Verified(msgspec.Struct, frozen=True):
@@ -46,4 +51,5 @@ def _cut_short(files: FileOps, journal: Journalled, reading: Reading) -> Damage 
         return None
     good = reading.active.good
     what = f"to be there, for the file had {closed} bytes when it was closed, got: {reading.active.size} bytes"
-    return damage_of(journal, journal.path, Fault(good.lines + 1, good.offset, what))
+    damage = damage_of(journal, journal.path, Fault(good.lines + 1, good.offset, what))
+    return msgspec.structs.replace(damage, hint=_RESTORE)

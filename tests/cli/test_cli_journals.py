@@ -78,6 +78,7 @@ def test_lines_taken_away_after_an_orderly_close_are_missed(ask, data):
     ran = ask("ledger", "verify")
     assert ran.code == 1
     assert f"expected line 3 of {path} (byte {len(lines[0] + lines[1])}) to be there" in ran.err
+    assert "restore the file from a backup" in ran.err
 
 
 @pytest.mark.parametrize("noun", ["ledger", "queue"])
