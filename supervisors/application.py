@@ -18,6 +18,7 @@ Deviation: a permanent application whose root ends `Normal` has done its work; O
 
 import asyncio
 import signal
+import socket
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Generator
@@ -195,7 +196,25 @@ def _signals(program: _Program, loop: asyncio.AbstractEventLoop) -> Generator[No
 
     before = {number: signal.signal(number, arrived) for number in _SIGNALS}
     try:
-        yield
+        with _woken_by_signals(loop):
+            yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _woken_by_signals(loop: asyncio.AbstractEventLoop) -> Generator[None]:
+    """Without it a signal may wait for the next event of the loop: one that comes between Python's last look for signals and the
+    wait of the selector, or that the kernel hands to another thread. (uvloop does the same by itself, while it runs.)"""
+    awake, waking = socket.socketpair()
+    with awake, waking:
+        awake.setblocking(False)
+        waking.setblocking(False)
+        loop.add_reader(awake, lambda: awake.recv(4_096))
+        before = signal.set_wakeup_fd(waking.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
+            loop.remove_reader(awake)

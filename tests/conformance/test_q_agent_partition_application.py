@@ -386,6 +386,11 @@ def test_q25_the_first_signal_begins_the_ordered_end_and_a_second_one_leaves_at_
 
 
 @LOOPS
+def test_q25_a_signal_that_does_not_interrupt_the_wait_of_the_loop_counts_all_the_same(program, loop):
+    assert program(loop, "signalled_in_a_thread").rest() == (["+a", "+b", "up", "prep_stop", "-b", "-a", "stop"], 0)
+
+
+@LOOPS
 def test_q25_the_deadline_ends_a_program_whose_task_swallows_every_cancellation(program, loop):
     shop = program(loop, "zombie")
     shop.until("up")

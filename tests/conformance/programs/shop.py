@@ -1,7 +1,9 @@
 """A program with a small tree, for tests of how programs end: `shop.py LOOP SCENARIO`."""
 
 import asyncio
+import signal
 import sys
+import threading
 import time
 
 import structlog
@@ -61,6 +63,12 @@ async def swallow() -> None:
             continue
 
 
+def signal_myself() -> None:
+    """In a thread: the kernel hands the signal to this one, and the wait of the main thread goes on."""
+    time.sleep(0.3)  # nothing tells from outside that the loop waits; were it not yet waiting, the test would only prove less
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+
 class Shop(Application):
     shutdown_s = 20.0
     hard_shutdown_s = 25.0
@@ -76,6 +84,8 @@ class Shop(Application):
         root = await spawn(runtime, Supervisor(Flags(intensity=0), self.children()))
         assert root is not None
         say("up")
+        if self.scenario == "signalled_in_a_thread":
+            threading.Thread(target=signal_myself).start()
         if self.scenario == "zombie":
             self.task = asyncio.create_task(swallow())
             await asyncio.sleep(0)
