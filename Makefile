@@ -13,7 +13,7 @@ NEEDS := $(VENV)/python.stamp pyproject.toml config/constraints.txt
 help:
 	@echo "make demo [REAL=1]  the whole thing once, in a temporary data directory; REAL=1 calls models and costs money"
 	@echo "make run            the server, as the configuration says"
-	@echo "make test           all tests but those that need the real Claude Code CLI"
+	@echo "make test           all tests but those that need the real Claude Code CLI; a few in one process: ARGS='-n 0 -k ledger'"
 	@echo "make simulate       10,000 storms over the whole tree; another lot: ARGS='--from 1000 --seeds 50000', one again: ARGS='--replay 17'"
 	@echo "make lint           ruff, mypy, pyright, import layers"
 	@echo "make bench          what the claims about speed rest on"
@@ -26,7 +26,7 @@ run: $(VENV)/runtime.stamp
 	@$(BIN)/symbiont serve $(ARGS)
 
 test: $(VENV)/test.stamp
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal $(ARGS)
 
 simulate: $(VENV)/test.stamp
 	@$(BIN)/python -m tests.actors.simulate $(ARGS)

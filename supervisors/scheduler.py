@@ -114,7 +114,8 @@ class Scheduler:
         """Whether the `count`th call in a row of idle actors may be worked on within its caller's step.
 
         As many as fit into a slice; then whoever goes on and on steps aside for one pass, while other tasks have a few calls each;
-        and when even that takes too long, calls queue, and are served in order of arrival. Asked for the first, and whenever
+        and when even that takes too long, calls queue, and are served in order of arrival. Who steps aside is overtaken: order is
+        promised for the messages of one sender, as in Erlang, and not between senders. Asked for the first, and whenever
         `shortcuts`, which counts them, has come to `ask_at`; every pass begins anew.
         """
         now_s = self.now()

@@ -25,7 +25,7 @@ from supervisors.testing import settle
 from tests.supervisors.scripted import Scripted, boom, started
 
 BOTH = pytest.mark.parametrize("keys", list(Keys))
-RESERVED = ["_", "$1", ("$1", "x"), None, Ellipsis, NotImplemented, frozenset({"a"}), frozenset({"a", "b"})]
+RESERVED = ["_", "$1", ("$1", "x"), None, Ellipsis, NotImplemented, frozenset({"a"}), frozenset({1, 2})]
 
 
 class Watcher(Actor):
