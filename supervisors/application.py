@@ -206,7 +206,8 @@ def _signals(program: _Program, loop: asyncio.AbstractEventLoop) -> Generator[No
 @contextmanager
 def _woken_by_signals(loop: asyncio.AbstractEventLoop) -> Generator[None]:
     """Without it a signal may wait for the next event of the loop: one that comes between Python's last look for signals and the
-    wait of the selector, or that the kernel hands to another thread. (uvloop does the same by itself, while it runs.)"""
+    wait of the selector, or that the kernel hands to another thread. (uvloop does the same by itself, while it runs.)
+    """
     awake, waking = socket.socketpair()
     with awake, waking:
         awake.setblocking(False)

@@ -65,7 +65,8 @@ async def swallow() -> None:
 
 def signal_myself() -> None:
     """In a thread: the kernel hands the signal to this one, and the wait of the main thread goes on."""
-    time.sleep(0.3)  # nothing tells from outside that the loop waits; were it not yet waiting, the test would only prove less
+    # Nothing tells from outside that the loop waits; if it did not yet, the test would only prove less.
+    time.sleep(0.3)
     signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
 
 
