@@ -20,7 +20,7 @@ Files in import order; each imports only those before it:
     task                                supervised tasks, and a map of all that concerns tasks
     registry_table, registry_lock, registry_process, registry  who has which key, until its end
     agent, partition                    a value in a process; so many of a kind, by key
-    deadline, application               the last word on time; a tree as a program: signals, order, exit codes
+    deadline, stop_signals, application  the last word on time; a tree as a program: signals, order, exit codes
     loop_events, watchdog               the loop is blocked, and by whom
     from_thread, mailbox_watch          messages from other threads; an alarm for full mailboxes
     introspect                          snapshots of everything: the table, the tree, who waits for whom

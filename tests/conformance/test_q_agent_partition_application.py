@@ -325,7 +325,13 @@ class Program:
         path = ROOT / "tests/conformance/programs/shop.py"
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         self.process = subprocess.Popen(
-            [sys.executable, path, *args], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+            ["env", "--ignore-signal=INT", sys.executable, path, *args]
+            if "ignores_sigint" in args
+            else [sys.executable, path, *args],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=environment,
         )
 
     def until(self, word: str) -> list[str]:
@@ -382,7 +388,17 @@ def test_q25_the_first_signal_begins_the_ordered_end_and_a_second_one_leaves_at_
     shop.until("prep_stop")
     shop.process.send_signal(number)
 
-    assert shop.rest() == ([], 128 + number)
+    assert shop.rest() == ([f"leaving:{128 + number}"], 128 + number)
+
+
+@LOOPS
+def test_q25_a_signal_that_was_ignored_from_the_start_stays_ignored(program, loop):
+    shop = program(loop, "ignores_sigint")
+    shop.until("up")
+    shop.process.send_signal(signal.SIGINT)
+    shop.process.send_signal(signal.SIGTERM)
+
+    assert shop.rest() == (["prep_stop", "-b", "-a", "stop"], 0)
 
 
 @LOOPS
@@ -396,7 +412,7 @@ def test_q25_the_deadline_ends_a_program_whose_task_swallows_every_cancellation(
     shop.until("up")
     shop.process.send_signal(signal.SIGTERM)
 
-    assert shop.rest() == (["prep_stop", "-b", "-a", "stop"], 124)
+    assert shop.rest() == (["prep_stop", "-b", "-a", "stop", "leaving:124"], 124)
 
 
 @LOOPS
@@ -405,7 +421,7 @@ def test_q25_the_deadline_ends_a_program_that_blocks_its_loop(program, loop):
     shop.until("blocking")
     shop.process.send_signal(signal.SIGTERM)
 
-    assert shop.rest() == ([], 124)
+    assert shop.rest() == (["leaving:124"], 124)
 
 
 @LOOPS

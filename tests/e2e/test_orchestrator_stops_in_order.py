@@ -120,4 +120,4 @@ def test_an_impatient_second_signal_leaves_at_once(with_claude, stand_in):
         server.signal(signal.SIGTERM)
         server.signal(signal.SIGCONT)
 
-        assert server.wait() == 130
+        assert server.wait() == 128 + signal.SIGTERM

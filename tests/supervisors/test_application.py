@@ -25,7 +25,7 @@ from supervisors import (
     actor,
     spawn,
 )
-from supervisors.application import GAVE_UP, KILLED_TREE, Application, exit_code, run, stop_tree
+from supervisors.application import GAVE_UP, KILLED_TREE, Application, exit_code, run, running, stop_tree
 from tests.supervisors.scripted import Scripted, started
 
 LOOPS = pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
@@ -80,6 +80,32 @@ def test_a_program_that_asks_for_its_end_ends_in_order(loop):
     app = Diary()
 
     assert (run(app, loop_factory=loop), app.diary) == (0, IN_ORDER)
+
+
+async def test_within_a_loop_it_is_up_for_a_block_and_ends_in_order_after_it():
+    app = Diary(lambda _: None)
+    async with running(app) as root:
+        assert (root, root.alive) == (app.root, True)
+
+    assert (app.diary, root.exit_reason) == (IN_ORDER, SHUTDOWN)
+
+
+async def test_within_a_loop_what_the_block_raises_comes_out_after_the_end():
+    app = Diary(lambda _: None)
+    with pytest.raises(ValueError, match="mine"):
+        async with running(app):
+            raise ValueError("mine")
+
+    assert app.diary == IN_ORDER
+
+
+async def test_within_a_loop_a_start_that_fails_is_followed_by_stop_alone():
+    app = Diary(fails_in="start")
+    with pytest.raises(ValueError, match="start"):
+        async with running(app):
+            raise AssertionError("never up")
+
+    assert app.diary == ["start", "stop"]
 
 
 @LOOPS

@@ -108,6 +108,11 @@ class Shop(Application):
     async def stop(self) -> None:
         say("stop")
 
+    def last_words(self, code: int) -> None:
+        say(f"leaving:{code}")
+        if self.scenario == "slow_end":
+            raise RuntimeError("nobody hears this")
+
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
