@@ -205,15 +205,16 @@ class ActorProcess(CallbackProcess):
         return WAITING
 
     async def stop(self, reason: ExitReason = NORMAL, timeout_s: float | None = None) -> None:
-        check_patience(timeout_s)
+        if timeout_s is not None:
+            check_patience(timeout_s)
         if not self._is_awake and self._extras is None:
             self._is_awake = True
             self._stop(reason)
-            self._come_to_rest()
             if self.state is DEAD:
-                if self.exit_reason != reason:
+                if self.exit_reason is not reason and self.exit_reason != reason:
                     raise CallExit(self.exit_reason or NOPROC, self.label, reason)
                 return
+            self._come_to_rest()
         await super().stop(reason, timeout_s)
 
     # Serving
@@ -294,13 +295,16 @@ class ActorProcess(CallbackProcess):
 
     # Starting
 
-    async def start(self, within_s: float | None) -> bool:
-        """Run `init` and wait for it. True when up, False for `IGNORE`; raises `NotStarted`."""
+    def begin(self) -> bool:
+        """Run `init`. True if up; else `came_up` tells what comes of it."""
         try:
             result = self.context.run(self.instance.init)
             if result is None and self.state is State.STARTING:
                 self._is_up()
-                self._come_to_rest()
+                if self._arriving:
+                    self._come_to_rest()
+                else:
+                    self._is_awake = False
                 return True
             self._starting = Starting()
             if self.state is DEAD:
@@ -312,4 +316,8 @@ class ActorProcess(CallbackProcess):
             if isinstance(error, PASSED_ON):
                 raise
         self._come_to_rest()
-        return await self._starting.ended(self, within_s)
+        return False
+
+    async def came_up(self, within_s: float | None) -> bool:
+        """What came of a start that was not through at once: True when up, False for `IGNORE`; raises `NotStarted`."""
+        return await cast("Starting", self._starting).ended(self, within_s)

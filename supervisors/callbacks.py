@@ -40,7 +40,6 @@ class CallbackProcess(MailProcess):
     """Has an instance of an actor class, the worker of its callbacks that wait, and a life."""
 
     __slots__ = (
-        "_doomed",
         "_extras",
         "_final_reply",
         "_idle_watch",
@@ -66,7 +65,6 @@ class CallbackProcess(MailProcess):
         self._item: Item | None = None  # what is being worked on
         self._next: Item | None = None
         self._is_busy = False
-        self._doomed: ExitReason | None = None
         self._worker: Worker | None = None
         self._idle_watch: Timer | None = None
         self._extras: Extras | None = None
@@ -253,7 +251,8 @@ class CallbackProcess(MailProcess):
         if not isinstance(item, From) and item[0] is Kind.INIT:
             self.die(reason)
         elif not isinstance(item, From) and item[0] is Kind.TERMINATE:
-            self._report_end(reason, item)
+            if is_abnormal(reason):
+                self._report_end(reason, item)
             self.die(reason)
         else:
             self._stop(reason, item)
@@ -263,7 +262,8 @@ class CallbackProcess(MailProcess):
         if self.state is not RUNNING:
             return
         self.state = State.STOPPING
-        self._report_end(reason, item)
+        if is_abnormal(reason):
+            self._report_end(reason, item)
         if type(self.instance).terminate is Actor.terminate:
             self._terminated(reason)
         else:
@@ -276,15 +276,11 @@ class CallbackProcess(MailProcess):
         self.die(reason)
 
     def _report_end(self, reason: ExitReason, item: Item | None = None) -> None:
-        if is_abnormal(reason):
-            debugger = self._extras.debugger if self._extras is not None else None
-            self.runtime.report(terminated(self.label, self.instance, reason, item, debugger))
+        debugger = self._extras.debugger if self._extras is not None else None
+        self.runtime.report(terminated(self.label, self.instance, reason, item, debugger))
 
     def _obituary(self, reason: ExitReason) -> Crashed:
         return crashed(self, reason, runs=type(self.instance).__qualname__, reductions=self.reductions)
-
-    def _is_crash(self, reason: ExitReason) -> bool:
-        return self._doomed is None and super()._is_crash(reason)
 
     def die(self, reason: ExitReason) -> None:
         if self.state is DEAD:
@@ -301,7 +297,8 @@ class CallbackProcess(MailProcess):
         if not self._is_busy:
             self._item = None
         self.context = NOWHERE
-        self._retire_worker()
+        if self._worker is not None:
+            self._retire_worker()
 
     def _retire_worker(self) -> None:
         worker, self._worker = self._worker, None

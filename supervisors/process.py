@@ -44,6 +44,8 @@ __all__ = ["CURRENT", "Down", "Exit", "Monitor", "Process", "State", "current_pr
 ENOUGH_CANCELLATIONS: Final = 20
 """How often killed code is cancelled, once a loop pass, before it is declared a zombie."""
 
+_NO_CRASH: Final = frozenset({Normal, Shutdown, Killed})
+
 R = TypeVar("R")
 
 
@@ -56,6 +58,7 @@ class Process(Related):
         "_at_death",
         "_at_release",
         "_callers",
+        "_doomed",
         "_label",
         "exit_reason",
         "incarnation",
@@ -72,12 +75,11 @@ class Process(Related):
         super().__init__()
         self._label = label
         self.runtime = runtime
-        self.pid = runtime.next_pid()
         self.name = name
         self.parent = parent
         self.trap_exit = False
         self.exit_reason: ExitReason | None = None
-        self.started_s = runtime.clock.monotonic()
+        self._doomed: ExitReason | None = None  # why it is to end, once a signal has said so
         self.waits_for: From | None = None  # the call its own code waits for: an edge of the wait-for graph
         self._callers: dict[From, None] | None = None
         self._alarms: Alarms | None = None
@@ -85,7 +87,7 @@ class Process(Related):
         self._at_death: list[Callable[[ExitReason], object]] | None = None
         if parent is not None and parent.state is DEAD:
             raise NotStarted(self.label, NOPROC)
-        self.incarnation = runtime.enter(self)
+        self.pid, self.incarnation, self.started_s = runtime.enter(self)
         if parent is not None:
             self.link(parent)
 
@@ -300,19 +302,18 @@ class Process(Related):
         """Leave the table and tell everybody, in the order of the head of this file. Idempotent."""
         if self.state is DEAD:
             return
-        report = self._obituary(reason) if self._is_crash(reason) else None
+        # Who is ended by a signal writes no report (OTP `proc_lib` cannot either): its own code has not led to this end.
+        is_crash = self._doomed is None and type(reason) not in _NO_CRASH
+        report = self._obituary(reason) if is_crash else None
         self.state = DEAD
         self.exit_reason = reason
-        self._let_go(reason)
+        if self._callers or self._alarms or self._watching or self._at_release:
+            self._let_go(reason)
         self.runtime.leave(self)
         if report is not None:
             self.runtime.report(report)
         if self._links or self._monitors or self._at_death:
             self.runtime.mourn(self, reason)
-
-    def _is_crash(self, reason: ExitReason) -> bool:
-        """Whether its own code led to this end. Who is ended by a signal writes no report (OTP `proc_lib` cannot either)."""
-        return not isinstance(reason, (Normal, Shutdown, Killed))
 
     def _obituary(self, reason: ExitReason) -> Crashed:
         """OTP `proc_lib`'s crash report."""

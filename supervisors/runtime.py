@@ -71,20 +71,19 @@ class Runtime:
 
     # The table
 
-    def next_pid(self) -> int:
-        return next(self._pids)
-
-    def enter(self, process: Process) -> int:
-        """Register a new process (and its name); returns the incarnation: how many held the name so far."""
+    def enter(self, process: Process) -> tuple[int, int, float]:
+        """Register a new process (and its name); returns its number, its incarnation (how many held the name so far), and the time."""
+        pid = next(self._pids)
         if process.name is not None:
             if process.name in self._names:
                 raise NameTaken(process.name)
             self._names[process.name] = process
-        self.processes[process.pid] = process
+        self.processes[pid] = process
+        now_s = self.clock.monotonic()
         if process.name is None:
-            return 1
+            return pid, 1, now_s
         self._incarnations[process.name] += 1
-        return self._incarnations[process.name]
+        return pid, self._incarnations[process.name], now_s
 
     def leave(self, process: Process) -> None:
         self.processes.pop(process.pid, None)

@@ -27,7 +27,7 @@ async def spawn(
     None means `IGNORE`. Raises `NameTaken`, or `NotStarted` with the reason (`Timeout` after `within_s`).
     """
     process = ActorProcess(runtime, instance, name, parent)
-    return process if await process.start(within_s) else None
+    return process if process.begin() or await process.came_up(within_s) else None
 
 
 async def spawn_monitor(
@@ -49,7 +49,7 @@ async def spawn_monitor(
     monitor = watcher.monitor(process)
     is_up = False
     try:
-        is_up = await process.start(within_s)
+        is_up = process.begin() or await process.came_up(within_s)
     finally:
         if not is_up:
             watcher.demonitor(monitor)

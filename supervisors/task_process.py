@@ -65,13 +65,12 @@ class Mailless(Process):
 class TaskProcess(Mailless):
     """Runs one coroutine. `on_behalf_of`: who started it, and on whose behalf that one runs, and so on (Elixir `$callers`)."""
 
-    __slots__ = ("_doomed", "_runs", "_task", "_value", "on_behalf_of")
+    __slots__ = ("_runs", "_task", "_value", "on_behalf_of")
 
     def __init__(self, runtime: Runtime, what: "TaskStart", parent: Process | None) -> None:
         super().__init__(runtime, label=what.label or name_of(what.job), parent=parent)
         self.on_behalf_of = callers_of(what.owner)
         self._runs = what.job
-        self._doomed: ExitReason | None = None
         self._value: object = _NO_VALUE
         context = what.context.copy()
         context.run(CURRENT.set, self)
@@ -116,9 +115,6 @@ class TaskProcess(Mailless):
         return self._task
 
     # Reports
-
-    def _is_crash(self, reason: ExitReason) -> bool:
-        return self._doomed is None and super()._is_crash(reason)
 
     def _obituary(self, reason: ExitReason) -> Crashed:
         """Elixir's report of a terminated task: what it ran, and who started it."""
