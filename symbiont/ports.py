@@ -14,7 +14,7 @@ from symbiont.domain.ledger import Entry
 from symbiont.domain.ledger_query import LedgerFilter
 from symbiont.domain.outcome import Outcome
 from symbiont.domain.redelivery import Told
-from symbiont.domain.task import Billing
+from symbiont.domain.task import Billing, Share
 from symbiont.domain.totals import Totals
 from symbiont.domain.usage import ModelUsage
 
@@ -44,7 +44,8 @@ class ModelCall(msgspec.Struct, frozen=True):
 
     `model` is what the worker is asked for, `tier` our name for its class. `system` replaces the worker's own system
     prompt. `schema` (JSON Schema) asks for a structured answer. Both timeouts are in seconds: `timeout_s` for the whole
-    call, `idle_timeout_s` for the silence between two signs of life. `frugal` turns thinking down.
+    call, `idle_timeout_s` for the silence between two signs of life. `frugal` turns thinking down. `parts`: the requests that
+    a call for several tasks is made of, by the ids under which they are asked.
     """
 
     task_id: str
@@ -58,6 +59,7 @@ class ModelCall(msgspec.Struct, frozen=True):
     timeout_s: float = 600.0
     idle_timeout_s: float = 120.0
     frugal: bool = False
+    parts: tuple[tuple[str, "ModelCall"], ...] = ()
 
 
 class QuotaWindow(msgspec.Struct, frozen=True):
@@ -72,7 +74,8 @@ class QuotaWindow(msgspec.Struct, frozen=True):
 class ModelReply(msgspec.Struct, frozen=True):
     """How a call ended and what it consumed. `usage` is what is billed, whatever the outcome.
 
-    `was_made` is false if the call ended before anything was started or sent: then it is no call, and not booked.
+    `was_made` is false if the call ended before anything was started or sent: then it is no call, and not booked. `shared` is
+    there if this is one task's share of a call for several.
     """
 
     outcome: Outcome
@@ -83,6 +86,7 @@ class ModelReply(msgspec.Struct, frozen=True):
     worker_version: str = ""
     quota: tuple[QuotaWindow, ...] = ()
     was_made: bool = True
+    shared: Share | None = None
 
 
 class Worker(Protocol):

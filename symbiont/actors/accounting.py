@@ -1,5 +1,7 @@
 """From a model call to its line in the ledger: what it cost by our own prices, beside what the worker says. Pure."""
 
+from typing import Any
+
 import msgspec
 
 from symbiont.domain.ledger import Entry, preview
@@ -21,7 +23,7 @@ from symbiont.domain.outcome import (
     detail_of,
 )
 from symbiont.domain.price import PriceTable, usd
-from symbiont.domain.task import OpenCall, Task, Try
+from symbiont.domain.task import OpenCall, Share, Task, Try
 from symbiont.domain.tier import Tier
 from symbiont.domain.usage import Usage
 from symbiont.ports import ModelReply
@@ -72,6 +74,7 @@ def entry_of(task: Task, reply: ModelReply, *, tier: Tier, worker: str, prices: 
         error_code=None if is_done else code_of(reply.outcome),
         project=task.project,
         upper_bound_usd=_bound(task.call) if cost_usd is None else msgspec.UNSET,
+        **_share(reply.shared),
     )
 
 
@@ -87,6 +90,7 @@ def try_of(entry: Entry, outcome: Outcome) -> Try:
         elapsed_seconds=entry.elapsed_seconds,
         cost_usd=entry.estimated_cost_usd,
         detail=detail_of(outcome)[:STORY_DETAIL_CHARS],
+        shares=0 if isinstance(entry.shares, msgspec.UnsetType) else entry.shares,
     )
 
 
@@ -114,11 +118,16 @@ def interrupted(task: Task, call: OpenCall, now: float) -> Entry:
         error_code="INTERRUPTED",
         project=task.project,
         upper_bound_usd=_bound(call),
+        **_share(call.shared),
     )
 
 
 def _bound(call: OpenCall | None) -> float | msgspec.UnsetType:
     return call.upper_bound_usd if call is not None and call.upper_bound_usd else msgspec.UNSET
+
+
+def _share(shared: Share | None) -> dict[str, Any]:
+    return {} if shared is None else {"shared_call": shared.call, "share": shared.number, "shares": shared.of}
 
 
 def resolved_model(reply: ModelReply) -> str:

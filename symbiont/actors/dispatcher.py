@@ -1,7 +1,7 @@
-"""Who may run what, now: slots of workers, limits in force, and the runs under way.
+"""Which tasks run now, and what their calls teach: the runs under way, and the limits in force.
 
-Guarantees: never more calls of a worker than it has slots; nothing is sent where a limit is in force; after a limit's end one
-probe goes first; limits survive a restart (`limits.jsonl`). A run that ends without having said how gives its slot back and its
+Guarantees: never more runs than calls can be made (`lease_desk`), but for those that share one; nothing is sent where a limit is in
+force; after a limit's end one probe goes first; limits survive a restart (`limits.jsonl`). A run that ends without having said how gives its slot back and its
 task to the queue. It holds no task: what it forgets in a crash, the queue and the sweep of the heartbeat repair.
 Does not judge outcomes nor talk to models: the run does (`life.py`).
 """
@@ -9,7 +9,7 @@ Does not judge outcomes nor talk to models: the run does (`life.py`).
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from math import inf
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 import structlog
@@ -32,14 +32,15 @@ from supervisors.clock import Timer
 from supervisors.exits import ExitReason
 from symbiont.actors import names
 from symbiont.actors.accounting import interrupted
+from symbiont.actors.lease_desk import Lease, LeaseDesk, Outlook, Run
 from symbiont.actors.ledger import Append, Refused
 from symbiont.actors.limits import Limits
 from symbiont.actors.queue_messages import EndWaits, Get, Rescue, StopRun, SweepIsDue, Take, WorkIsDue
 from symbiont.actors.run_steps import Fail, Stopped, run_label, runs_in
+from symbiont.config.schema import Batching
 from symbiont.domain.closure import ClosurePolicy
 from symbiont.domain.lanes import Closed, LaneBook
-from symbiont.domain.outcome import Outcome
-from symbiont.domain.routing import Hold, Route, choose
+from symbiont.domain.outcome import Cancelled, Outcome
 from symbiont.domain.task import Failure, Source, Task
 from symbiont.domain.tier import TierTable
 from symbiont.ports import Clock, Journal, Randomness
@@ -51,24 +52,6 @@ REFUSAL_PAUSE_S: Final = 5.0
 """Until a lease is asked for again that a full disk refused."""
 
 _log = structlog.get_logger("symbiont.dispatcher")
-
-
-class Lease(msgspec.Struct, Request[Route | Hold | None], frozen=True):
-    """May I call a model of this tier (or a dearer one if it is closed)? Answered when a slot is free.
-
-    `exact` refuses other tiers. `Hold` says until when everything able is closed; None: no worker serves these tiers.
-    The slot belongs to the calling run until `Returned`, or its end.
-    """
-
-    wanted: str
-    floor: str | None = None
-    exact: bool = False
-
-
-class Outlook(msgspec.Struct, Request[Route | Hold | None], frozen=True):
-    """What a lease for this tier would be answered now; takes no slot."""
-
-    wanted: str
 
 
 class Returned(msgspec.Struct, Request[bool], frozen=True):
@@ -93,14 +76,10 @@ class _Fill(msgspec.Struct, frozen=True):
     """The dispatcher's message to itself: a limit ends, or a slot is free."""
 
 
-class _Run(msgspec.Struct):
-    task_id: str
-    lease: int
-    lane: tuple[str, str] | None = None
-    probed: frozenset[Closed] = frozenset()
-    is_stopping: bool = False
+ALONE: Final = Batching()
+"""No call is shared."""
 
-
+Room = Literal["own", "company"]
 RunTask = Callable[[Task], Coroutine[Any, Any, None]]
 
 
@@ -108,7 +87,7 @@ class Dispatcher(Actor):
     """`workers`: slots by worker name; `lanes`: (worker, tier) in order of preference; `run` lives a task's life.
 
     `source` and `since` (RFC 3339) restrict which tasks are taken. With `per_sweep`, queued tasks are taken when the heartbeat
-    sweeps, at most so many.
+    sweeps, at most so many. `batching` lets small queued tasks share calls.
     """
 
     def __init__(
@@ -126,10 +105,9 @@ class Dispatcher(Actor):
         source: Source | None = None,
         since: str = "",
         per_sweep: int | None = None,
+        batching: Batching = ALONE,
     ) -> None:
         self._run = run
-        self._slots = dict(workers)
-        self._tiers = tiers
         self._clock = clock
         self._source: Source | None = source
         self._since = since
@@ -139,8 +117,13 @@ class Dispatcher(Actor):
         self._limits = Limits(
             self._book, journal=journal, clock=clock, randomness=randomness, policy=policy, jitter_s=wake_jitter_s
         )
-        self._runs: dict[Process, _Run] = {}
-        self._queueing: list[tuple[Lease, From]] = []
+        self._runs: dict[Process, Run] = {}
+        self._most_runs = sum(workers.values())
+        self._most_with_company = self._most_runs * (batching.max_tasks if batching.enabled else 1)
+        self._small_chars = batching.max_task_chars
+        self._desk = LeaseDesk(
+            dict(workers), self._runs, self._book, tiers, clock, batching=batching, draw=partial(_drawn, randomness)
+        )
         self._draining: list[From] | None = None
         self._drained = 0
         self._is_refused = False
@@ -163,19 +146,20 @@ class Dispatcher(Actor):
         for child in children:
             found = runs_in([child.id])
             if found and child.process is not None:
-                await self._take_in(child.process, _Run(*next(iter(found))))
+                await self._take_in(child.process, Run(*next(iter(found))))
         alive = runs_in(child.id for child in children)
         await self.named(names.QUEUE).call(Rescue(alive, grace_s=0.0), timeout_s=None)
         await self._fill()
 
-    async def _take_in(self, process: Process, run: _Run) -> None:
+    async def _take_in(self, process: Process, run: Run) -> None:
         """A call it has under way holds a slot; a wish to cancel it may have been lost with our earlier life."""
         self._adopt(process, run)
         task = await self.named(names.QUEUE).call(Get(run.task_id), timeout_s=None)
         if not isinstance(task, Task) or task.lease != run.lease:
             return
-        if task.call is not None:
-            self._occupy(run, (task.call.worker, task.call.tier))
+        if (call := task.call) is not None:
+            run.is_company = call.shared is not None and call.shared.number > 1
+            self._desk.reoccupy(run, (call.worker, call.tier), call.shared.call if call.shared is not None else "")
         if task.cancel_requested:
             self._stop(process, run, "cancelled")
 
@@ -184,9 +168,11 @@ class Dispatcher(Actor):
     def handle_call(self, request: Any, from_: From) -> object:
         match request:
             case Lease():
-                return self._lease(request, from_)
+                self._desk.ask(request, from_)
+                self._set_alarm()
+                return NO_REPLY
             case Outlook(wanted):
-                return self._decide(Lease(wanted))
+                return self._desk.decide(Lease(wanted))
             case Returned(outcome):
                 return self._returned(outcome, from_)
             case ReadLimits():
@@ -235,25 +221,34 @@ class Dispatcher(Actor):
         Out of order, also those of callers who wait: their run tells them why they wait in vain.
         """
         await self._limits.shorten()
-        self._serve_leases()
-        while self._draining is None and len(self._runs) < sum(self._slots.values()):
+        self._desk.serve()
+        while self._draining is None and (room := self._room()) is not None:
             now = self._clock.wall()
             is_out_of_order = self._book.is_out_of_order(now)
             is_closed = self._book.all_closed(now) and not is_out_of_order
             is_direct_alone = is_out_of_order or (self._per_sweep is not None and not self._left_of_sweep)
-            if is_closed or not await self._start_next("direct" if is_direct_alone else self._source):
+            source = "direct" if is_direct_alone else self._source
+            if is_closed or (room == "company" and source == "direct") or not await self._start_next(source, room):
                 break
         self._set_alarm()
 
-    async def _start_next(self, source: Source | None) -> bool:
-        task = await self.named(names.QUEUE).call(Take(source, self._since), timeout_s=None)
+    def _room(self) -> Room | None:
+        """For another run of its own, only for one that may share a call, or for none."""
+        own = sum(not run.is_company for run in self._runs.values())
+        if own < self._most_runs:
+            return "own"
+        return "company" if len(self._runs) < self._most_with_company else None
+
+    async def _start_next(self, source: Source | None, room: Room) -> bool:
+        small = self._small_chars if room == "company" else None
+        task = await self.named(names.QUEUE).call(Take(source, self._since, small), timeout_s=None)
         self._is_refused = isinstance(task, Refused)
         if not isinstance(task, Task):
-            if task is None and source != "direct":
+            if task is None and source != "direct" and room == "own":
                 self._left_of_sweep = 0  # what comes now is for the next sweep
             return False
         self._left_of_sweep -= self._left_of_sweep > 0 and task.source == "queued"
-        run = _Run(task.id, task.lease)
+        run = Run(task.id, task.lease, is_company=room == "company")
         label = run_label(task.id, task.lease)
         try:
             process = await self._tasks.start_child(partial(self._run, task), label=label, shutdown_s=RUN_SHUTDOWN_S)
@@ -264,65 +259,23 @@ class Dispatcher(Actor):
         self._adopt(process, run)
         return True
 
-    def _adopt(self, process: Process, run: _Run) -> None:
+    def _adopt(self, process: Process, run: Run) -> None:
         self._runs[process] = run
         self.monitor(process)
 
-    # Leases
-
-    def _lease(self, request: Lease, from_: From) -> object:
-        """Who asks has no call under way: the one that an earlier life of ours saw begin is over."""
-        run = self._run_of(from_)
-        if run is not None:
-            self._vacate(run)
-        self._queueing.append((request, from_))
-        self._serve_leases()
-        return NO_REPLY
-
-    def _serve_leases(self) -> None:
-        waiting, self._queueing = self._queueing, []
-        for request, from_ in waiting:
-            answer = self._decide(request)
-            if isinstance(answer, Route):
-                lane = (answer.worker, answer.tier)
-                if not self._has_slot(answer.worker) or self._book.probing(*lane, self._clock.wall()):
-                    self._queueing.append((request, from_))
-                    continue
-                self._occupy(self._run_of(from_), lane)
-            from_.reply(answer)
-
-    def _decide(self, request: Lease) -> Route | Hold | None:
-        now = self._clock.wall()
-        lanes = self._book.lanes(now)
-        if request.exact:
-            lanes = tuple(lane for lane in lanes if lane.tier == request.wanted)
-        return choose(request.wanted, lanes, self._tiers, now=now, floor=request.floor)
-
-    def _has_slot(self, worker: str) -> bool:
-        busy = sum(run.lane is not None and run.lane[0] == worker for run in self._runs.values())
-        return busy < self._slots[worker]
-
-    def _occupy(self, run: _Run | None, lane: tuple[str, str]) -> None:
-        if run is not None:
-            run.lane = lane
-            run.probed = self._book.send(*lane, self._clock.wall())
-
-    def _vacate(self, run: _Run) -> None:
-        """Its slot is free, and whatever it probed is as unknown as before."""
-        self._book.back_unjudged(run.probed)
-        run.lane, run.probed = None, frozenset()
-
-    def _run_of(self, from_: From) -> _Run | None:
-        return self._runs.get(from_.caller) if isinstance(from_.caller, Process) else None
+    # Calls
 
     async def _returned(self, outcome: Outcome, from_: From) -> bool:
-        run = self._run_of(from_)
+        run = self._desk.run_of(from_)
         if run is None or run.lane is None:
             return True
-        lane, probed = run.lane, run.probed
-        self._vacate(run)
-        await self._limits.learn(lane, probed, outcome)
-        self._serve_leases()
+        lane, probed, shared = run.lane, run.probed, run.shared
+        self._desk.vacate(run)
+        if shared is None or not shared.is_judged:
+            await self._limits.learn(lane, probed, outcome)
+        if shared is not None and not isinstance(outcome, Cancelled):
+            shared.is_judged = True
+        self._desk.serve()
         self._set_alarm()
         return self._book.is_open(*lane, self._clock.wall())
 
@@ -338,16 +291,16 @@ class Dispatcher(Actor):
             self._alarm.cancel()
             self._alarm = None
         now = self._clock.wall()
-        moment = self._book.next_opening(now)
-        if moment is not None or self._is_refused:
+        moment, look_s = self._book.next_opening(now), self._desk.next_look_s()
+        if moment is not None or self._is_refused or look_s is not None:
             opens_in_s = inf if moment is None else moment - now
             look_in_s = REFUSAL_PAUSE_S if self._is_refused else 60.0
-            self._alarm = self.send_after(min(opens_in_s, look_in_s), _Fill())
+            self._alarm = self.send_after(min(opens_in_s, look_in_s, inf if look_s is None else look_s), _Fill())
 
     # Ends
 
     @staticmethod
-    def _stop(process: Process, run: _Run, why: str) -> None:
+    def _stop(process: Process, run: Run, why: str) -> None:
         """Once: a second signal would cut off a call that is just telling what it has cost."""
         if not run.is_stopping:
             run.is_stopping = True
@@ -357,13 +310,13 @@ class Dispatcher(Actor):
         run = self._runs.pop(process, None)
         if run is None:
             return
-        self._vacate(run)
-        self._queueing = [(lease, from_) for lease, from_ in self._queueing if from_.caller is not process]
+        self._desk.vacate(run)
+        self._desk.forget(process)
         await self._hand_back(run, reason)
         self._answer_drain()
         await self._fill()
 
-    async def _hand_back(self, run: _Run, reason: ExitReason) -> None:
+    async def _hand_back(self, run: Run, reason: ExitReason) -> None:
         """Harmless if the run had finished its task: the queue calls it stale."""
         queue = self.named(names.QUEUE)
         if not isinstance(reason, Normal) and not await self._settled(run):
@@ -376,7 +329,7 @@ class Dispatcher(Actor):
         if isinstance(answer, Refused):
             _log.error("task_not_handed_back", task=run.task_id, reason=answer.reason)
 
-    async def _settled(self, run: _Run) -> bool:
+    async def _settled(self, run: Run) -> bool:
         """A run that was cut off may have left a call open. The ledger ignores one that it has already."""
         task = await self.named(names.QUEUE).call(Get(run.task_id), timeout_s=None)
         if not isinstance(task, Task) or task.lease != run.lease or task.call is None:
@@ -401,3 +354,7 @@ class Dispatcher(Actor):
         if self._draining and not self._runs:
             for from_ in self._draining:
                 from_.reply(self._drained)
+
+
+def _drawn(randomness: Randomness) -> str:
+    return f"{int(randomness.uniform(0, 16**8)):08x}"

@@ -1,32 +1,28 @@
 """The life of a task, from its lease to its end, as one run under the task supervisor:
 
-    classify → choose a lane → reserve (budget) → begin (on disk) → call the model → settle (ledger, on disk) → judge → finish, wait, or go on
+    classify → choose a lane → call (`run_calls.py`) → judge → finish, wait, or go on
 
-Guarantees: no model is called before the queue has written that it will be; no answer before the call is in the ledger; what a
-call cost is settled however the call ended, also when the run is being stopped. An actor that is being restarted is waited for.
+Guarantees: every run ends by telling the queue what becomes of its task. What was called in company and came to grief is called
+once more alone, and no try is used up.
 Outcomes are values; an exception here is a bug, ends the run and fails the task as `INTERNAL`.
 """
 
-import asyncio
-from collections.abc import Coroutine, Mapping
-from typing import Any, Final, TypeVar, assert_never
+from typing import Final, assert_never
 
 import msgspec
 import structlog
 
-from supervisors import CallExit, Request, Runtime
 from symbiont.actors import names
-from symbiont.actors.accounting import cost_of, entry_of, try_of
-from symbiont.actors.dispatcher import Lease, Outlook, Returned
-from symbiont.actors.ledger import Append, Refused, Release, Reserve
-from symbiont.actors.run_steps import Begin, Complete, Fail, Postpone, Stopped, retry_reason
+from symbiont.actors.lease_desk import Lease, Outlook, Seat
+from symbiont.actors.run_calls import RunCalls
+from symbiont.actors.run_steps import Complete, Fail, Postpone, Stopped, retry_reason
+from symbiont.actors.run_talk import LostLease
 from symbiont.config.policies import retry_policy
-from symbiont.config.schema import Config
-from symbiont.domain.budget import Claim, OverBudget, upper_bound_nanos
+from symbiont.domain.budget import OverBudget
 from symbiont.domain.classify import classifier_prompt, classifier_schema, classifier_system, read_classification
 from symbiont.domain.closure import stoppage
 from symbiont.domain.heuristic import classify_by_rules
-from symbiont.domain.ledger import Entry
+from symbiont.domain.joint import is_to_go_alone
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.outcome import (
     Cancelled,
@@ -43,50 +39,19 @@ from symbiont.domain.outcome import (
     code_of,
     detail_of,
 )
-from symbiont.domain.price import PriceTable, usd
 from symbiont.domain.retry import Accept, Escalate, GiveUp, Reroute, RetryHere, Stop, decide
 from symbiont.domain.routing import STOPPAGES, Hold, Route, wanted_tier
-from symbiont.domain.task import Answer, Classification, Failure, OpenCall, Task, Try
-from symbiont.domain.tier import Tier, TierTable
-from symbiont.ports import CallKind, Clock, ModelCall, ModelReply, Randomness, Worker
+from symbiont.domain.task import Answer, Classification, Failure
+from symbiont.domain.tier import Tier
+from symbiont.ports import ModelCall, ModelReply
 
 TASK_SYSTEM: Final = "Do the task. Answer with the result alone."
-RESTART_PATIENCE_S: Final = 60.0
-REFUSAL_PAUSE_S: Final = 1.0
-
-R = TypeVar("R")
 
 _log = structlog.get_logger("symbiont.life")
 
 
-class World(msgspec.Struct, frozen=True):
-    """Everything a run needs of its surroundings. `classifies`: the names of workers that can classify."""
-
-    runtime: Runtime
-    workers: Mapping[str, Worker]
-    classifies: frozenset[str]
-    tiers: TierTable
-    prices: PriceTable
-    config: Config
-    clock: Clock
-    randomness: Randomness
-
-
-class LostLease(Exception):
-    """The task has another run by now, or none: whatever this one has to say about it does not count."""
-
-
-class Life:
-    """One run of one task. `task` is the queue's latest word on it."""
-
-    def __init__(self, task: Task, world: World) -> None:
-        self.task = task
-        self.world = world
-        self._called: set[str] = set()
-        self._is_stopping = False
-        self._outcome: Outcome | None = None
-        self._is_lane_open = True
-        self._untold: list[Try] = []
+class Life(RunCalls):
+    """One run of one task."""
 
     async def run(self) -> None:
         """Live it. Returns when the task is finished, put back, or no longer ours."""
@@ -108,16 +73,26 @@ class Life:
             return Classification(task.force_tier, "high", "the caller chose the tier", "general", "forced")
         if not world.classifies:
             return classify_by_rules(task.task, world.tiers)
-        lane = await self._lease(Lease(world.config.routing.classifier_tier, exact=True))
-        if not isinstance(lane, Route):
-            return await self._classified_without_model(lane)
-        call = self._classifier_call(lane)
-        over = await self._reserve(lane, call)
-        if over is not None:
-            return await self._classified_within_budget(over)
-        reply = await self._call(lane, call)
-        self._report("classify", lane, reply)
+        lease = Lease(world.config.routing.classifier_tier, exact=True, company=self._company("classify"))
+        seat = await self._lease(lease)
+        return await self._judgement(seat) if isinstance(seat, Seat) else await self._classified_without_model(seat)
+
+    async def _judgement(self, seat: Seat) -> Classification | None:
+        with seat.taken_by(self.task.id):
+            call = self._classifier_call(seat.route)
+            over = await self._reserve(seat.route, call)
+            if over is not None:
+                return await self._classified_within_budget(over)
+            reply = await self._call(seat, call)
+        self._report("classify", seat.route, reply)
+        if self._goes_alone(seat, reply):
+            return await self._classified()
         return await self._read(reply.outcome)
+
+    def _goes_alone(self, seat: Seat, reply: ModelReply) -> bool:
+        """Whether the call is to be made once more for this task by itself, for what it shared has come to grief."""
+        self._is_alone = seat.joint is not None and is_to_go_alone(reply.outcome)
+        return self._is_alone
 
     async def _classified_without_model(self, lane: Hold | None) -> Classification | None:
         """The classifier's lane is closed. If all are, the task waits unclassified; if only that one, rules decide."""
@@ -180,16 +155,18 @@ class Life:
         wanted = wanted_tier(classification, self.world.tiers, self.world.config.routing.low_confidence)
         going_on = True
         while going_on:
-            lane = await self._lease(Lease(wanted, self.task.tier_floor))
-            if not isinstance(lane, Route):
-                return await self._wait(lane, classification)
-            call = self._task_call(lane)
-            over = await self._reserve(lane, call)
-            if over is not None:
-                return await self._over_budget(over, classification)
-            reply = await self._call(lane, call, classification)
-            going_on = await self._judged(lane, reply)
-            self._report("task", lane, reply)
+            company = self._company("task", classification.task_type)
+            seat = await self._lease(Lease(wanted, self.task.tier_floor, company=company))
+            if not isinstance(seat, Seat):
+                return await self._wait(seat, classification)
+            with seat.taken_by(self.task.id):
+                call = self._task_call(seat.route)
+                over = await self._reserve(seat.route, call)
+                if over is not None:
+                    return await self._over_budget(over, classification)
+                reply = await self._call(seat, call, classification)
+            going_on = self._goes_alone(seat, reply) or await self._judged(seat.route, reply)
+            self._report("task", seat.route, reply)
         return None
 
     async def _judged(self, lane: Route, reply: ModelReply) -> bool:
@@ -239,76 +216,6 @@ class Life:
             timeout_s=dispatch.timeout_s,
             idle_timeout_s=dispatch.idle_timeout_s,
         )
-
-    # One call
-
-    async def _lease(self, lease: Lease) -> Route | Hold | None:
-        if self._is_stopping:
-            raise asyncio.CancelledError
-        return await self._ask(names.DISPATCHER, lease)
-
-    async def _reserve(self, lane: Route, call: ModelCall) -> OverBudget | None:
-        """What the call may cost, set aside; or the budget that forbids it. A rehearsal costs nothing."""
-        if not self.world.config.budgets or self.world.workers[lane.worker].billing == "rehearsal":
-            return None
-        attempt = self.task.attempt + (1 if call.kind in self._called else 0)
-        claim = Claim((self.task.id, attempt, call.kind), lane.tier, self.task.project, self._bound_nanos(call))
-        answer = await self._ask(names.LEDGER, Reserve(claim))
-        return answer if isinstance(answer, OverBudget) else None
-
-    def _bound_nanos(self, call: ModelCall) -> int:
-        tier = self.world.tiers[call.tier]
-        price = self.world.prices.row(tier.price_model)
-        return upper_bound_nanos(call.kind, (call.system, call.prompt), price, tier.planning_cost_usd)
-
-    async def _call(self, lane: Route, call: ModelCall, classification: Classification | None = None) -> ModelReply:
-        """Write down that it begins, make it, settle it, give the slot back: in this order, whatever happens."""
-        worker = self.world.workers[lane.worker]
-        now = rfc3339(self.world.clock.wall())
-        bound_usd = usd(self._bound_nanos(call))
-        opened = OpenCall(call.kind, lane.tier, lane.worker, call.model, now, worker.billing, bound_usd)
-        task, anew = self.task, call.kind in self._called
-        begin = Begin(task.id, task.lease, opened, classification, task.tier_floor, task.failures, anew)
-        self.task = await self._undisturbed(self._advance(begin))
-        if self._is_stopping:
-            await self._tell(Stopped(task.id, task.lease))
-            raise asyncio.CancelledError
-        self._called.add(call.kind)
-        running = worker.run(msgspec.structs.replace(call, attempt=self.task.attempt))
-        reply = await self._undisturbed(running, stop_it=True)
-        await self._undisturbed(self._settle(lane, reply))
-        return reply
-
-    async def _settle(self, lane: Route, reply: ModelReply) -> None:
-        if reply.was_made:
-            entry = self._entry(lane, reply)
-            await self._ask(names.LEDGER, Append(entry))
-            self._untold.append(try_of(entry, reply.outcome))
-        elif self.task.call is not None:
-            self.world.runtime.named(names.LEDGER).cast(Release((self.task.id, self.task.attempt, self.task.call.kind)))
-        self._is_lane_open = await self._ask(names.DISPATCHER, Returned(reply.outcome))
-        self._outcome = reply.outcome
-
-    def _report(self, kind: CallKind, lane: Route, reply: ModelReply) -> None:
-        """Said when the outcome has been acted on: nothing may come between an answer that is paid for and its delivery."""
-        cost_usd, _ = cost_of(reply, self.world.tiers[lane.tier], self.world.prices)
-        _log.info(
-            "model_called",
-            task=self.task.id,
-            attempt=self.task.attempt,
-            kind=kind,
-            tier=lane.tier,
-            worker=lane.worker,
-            rule=lane.rule,
-            outcome=code_of(reply.outcome),
-            cost_usd=cost_usd,
-        )
-
-    def _entry(self, lane: Route, reply: ModelReply) -> Entry:
-        """The ledger's line of the call that is open."""
-        world = self.world
-        tier = world.tiers[lane.tier]
-        return entry_of(self.task, reply, tier=tier, worker=lane.worker, prices=world.prices, now=world.clock.wall())
 
     # Ends of a run
 
@@ -378,61 +285,3 @@ class Life:
                 tier_floor=task.tier_floor,
             )
         )
-
-    # Talking to actors
-
-    async def _tell(self, message: "Complete | Fail | Postpone | Stopped") -> None:
-        self.task = await self._undisturbed(self._advance(message))
-
-    async def _undisturbed(self, step: Coroutine[Any, Any, R], *, stop_it: bool = False) -> R:
-        """Writing down goes on while the run is being stopped: cut off there, an answer already paid for would be lost.
-
-        A model call is told to stop (`stop_it`), and heard out. Whatever it says, the run ends before its next call. A second
-        request to stop is final.
-        """
-        inner = asyncio.ensure_future(step)
-        try:
-            return await asyncio.shield(inner)
-        except asyncio.CancelledError:
-            if (current := asyncio.current_task()) is not None:
-                current.uncancel()
-            self._is_stopping = True
-            if stop_it:
-                inner.cancel()
-            return await inner
-
-    async def _advance(self, message: "Begin | Complete | Fail | Postpone | Stopped") -> Task:
-        """Whatever the queue is told next, the calls since then go along: they are the task's story."""
-        told = msgspec.structs.replace(message, tries=tuple(self._untold))
-        answer = await self._ask(names.QUEUE, told)
-        if isinstance(answer, Task):
-            self._untold.clear()
-            return answer
-        raise LostLease(self.task.id)
-
-    async def _ask(self, name: str, request: Request[R]) -> R:
-        """Ask until there is an answer: an actor that is being restarted is waited for, a full disk too.
-
-        All these requests are safe to repeat: the ledger knows a call it has, the queue a number that has passed.
-        """
-        while True:
-            try:
-                answer = await self.world.runtime.named(name).call(request, timeout_s=None)
-            except CallExit:
-                if not await self.world.runtime.await_name(name, RESTART_PATIENCE_S):
-                    raise
-                continue
-            if not isinstance(answer, Refused):
-                return answer
-            _log.error("storage_refused", task=self.task.id, actor=name, reason=answer.reason)
-            await pause(self.world.runtime, REFUSAL_PAUSE_S)
-
-
-async def pause(runtime: Runtime, delay_s: float) -> None:
-    """Sleep on the clock of the runtime, so that virtual time covers it."""
-    future: asyncio.Future[None] = runtime.loop.create_future()
-    timer = runtime.call_later(delay_s, lambda: None if future.done() else future.set_result(None))
-    try:
-        await future
-    finally:
-        timer.cancel()

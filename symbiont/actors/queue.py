@@ -69,6 +69,7 @@ from symbiont.domain.backlog import Backlog
 from symbiont.domain.budget import BUDGET_WAIT
 from symbiont.domain.bulk import Verb
 from symbiont.domain.finishes import Finishes
+from symbiont.domain.joint import may_share
 from symbiont.domain.queue_rules import QueueRules
 from symbiont.domain.standing import counts_of
 from symbiont.domain.task import FINAL, Status, Task
@@ -207,7 +208,7 @@ class Queue(Actor):
             return None
         age_now = self._clock.monotonic()
         task = self._backlog.next_ready(self._clock.wall(), request.source, request.since, age_now)
-        if task is None:
+        if task is None or (request.small is not None and not may_share(task, request.small)):
             return None
         if self._record.is_changing(task.id):
             self._record.passed_over = True

@@ -45,10 +45,14 @@ class Submit(msgspec.Struct, Request[Submitted | KeyTaken | Refused], frozen=Tru
 
 
 class Take(msgspec.Struct, Request[Task | Refused | None], frozen=True):
-    """Lease the next task, a new attempt of it. None if nothing is due. `source` and `since` (RFC 3339) restrict."""
+    """Lease the next task, a new attempt of it. None if nothing is due. `source` and `since` (RFC 3339) restrict.
+
+    With `small`, only if it may share a call with others and has at most so many characters: nobody is overtaken for that.
+    """
 
     source: Source | None = None
     since: str = ""
+    small: int | None = None
 
 
 class Get(msgspec.Struct, Request[Task | NoSuchTask], frozen=True):

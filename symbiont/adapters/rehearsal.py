@@ -35,6 +35,8 @@ class Rehearsal:
 
 def rehearse(call: ModelCall, tiers: TierTable, prices: PriceTable) -> ModelReply:
     """What `call` would be: `Done` with a text and the estimated usage, or the refusal that can be foreseen."""
+    if call.parts:
+        return _of_several(call, tiers, prices)
     tier = tiers.get(call.tier)
     if tier is None:
         known = ", ".join(tiers.names)
@@ -47,6 +49,18 @@ def rehearse(call: ModelCall, tiers: TierTable, prices: PriceTable) -> ModelRepl
     text = _text(call, tier, usage, prices.cost_nanos(tier.price_model, usage))
     consumed = (ModelUsage(tier.price_model, usage),)
     return ModelReply(outcome=Done(text), elapsed_s=0.0, billing="rehearsal", usage=consumed)
+
+
+def _of_several(call: ModelCall, tiers: TierTable, prices: PriceTable) -> ModelReply:
+    """A call for several tasks: each as if it were made alone, in the form that was asked for."""
+    replies = {id_: rehearse(part, tiers, prices) for id_, part in call.parts}
+    texts = {id_: reply.outcome.text for id_, reply in replies.items() if isinstance(reply.outcome, Done)}
+    if len(texts) < len(replies):
+        return next(reply for id_, reply in replies.items() if id_ not in texts)
+    answers = [{"id": id_, "answer": text} for id_, text in texts.items()]
+    usage = sum((used.usage for reply in replies.values() for used in reply.usage), Usage())
+    consumed = (ModelUsage(tiers[call.tier].price_model, usage),)
+    return ModelReply(outcome=Done("", {"answers": answers}), elapsed_s=0.0, billing="rehearsal", usage=consumed)
 
 
 def _unused(outcome: Outcome) -> ModelReply:

@@ -14,8 +14,9 @@ from symbiont.actors.dispatcher import Dispatcher
 from symbiont.actors.heartbeat import Heartbeat
 from symbiont.actors.http_server import HTTPServer
 from symbiont.actors.ledger import Ledger
-from symbiont.actors.life import Life, World
+from symbiont.actors.life import Life
 from symbiont.actors.queue import Queue
+from symbiont.actors.run_talk import World
 from symbiont.actors.schedules import Schedules
 from symbiont.actors.tree import Makers
 from symbiont.actors.webhooks import Webhooks
@@ -171,6 +172,7 @@ class Parts:
             source=self.only.source,
             since=self.only.since,
             per_sweep=config.queue.max_queue_batch if config.queue.drain == "heartbeat" else None,
+            batching=config.batching,
         )
 
     def heartbeat(self) -> Heartbeat:

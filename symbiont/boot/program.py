@@ -24,7 +24,7 @@ from supervisors import SHUTDOWN, CallExit, MailboxFull, NotStarted, Process, Ru
 from supervisors.application import GAVE_UP, Application, stop_tree
 from symbiont.actors import names
 from symbiont.actors.dispatcher import Drain
-from symbiont.actors.life import World
+from symbiont.actors.run_talk import World
 from symbiont.actors.tree import Makers, tree
 from symbiont.adapters.claude_cli import reap_orphans
 from symbiont.adapters.data_dir import DataDir

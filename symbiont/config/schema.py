@@ -114,6 +114,25 @@ class Queue(_Section, frozen=True):
     """Ended tasks kept at most; the longest ended go first."""
 
 
+class Batching(_Section, frozen=True):
+    """Several small queued tasks of one project and one kind in one call; each gets its own answer and bears its share of the cost."""
+
+    enabled: bool = False
+    """Whether tasks share calls at all. What does not work in company is called once more alone."""
+
+    max_tasks: Annotated[int, Meta(ge=2, le=100)] = 10
+    """How many tasks share a call at most."""
+
+    max_task_chars: Count = 1_000
+    """A task with more characters is not small: it gets a call of its own."""
+
+    patience_s: Annotated[float, Meta(ge=0, le=600)] = 1.0
+    """How long a task waits for others when a slot is free."""
+
+    task_types: tuple[str, ...] = ()
+    """Only tasks of these types, as the classifier calls them, share a call. Empty = all; forced tiers are `general`."""
+
+
 class Routing(_Section, frozen=True):
     """How a tier is chosen."""
 
@@ -233,6 +252,7 @@ class Config(_Section, frozen=True):
     server: Server = Server()
     dispatch: Dispatch = Dispatch()
     queue: Queue = Queue()
+    batching: Batching = Batching()
     routing: Routing = Routing()
     limits: Limits = Limits()
     heartbeat: Heartbeat = Heartbeat()

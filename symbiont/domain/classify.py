@@ -9,10 +9,9 @@ Does not call a model, and does not decide what a low confidence leads to: `rout
 import hashlib
 import math
 import re
-from typing import Any, cast
+from typing import Any
 
-import msgspec
-
+from symbiont.domain.json_in_text import object_in
 from symbiont.domain.task import Classification, Confidence
 from symbiont.domain.tier import Tier, TierTable
 
@@ -76,7 +75,7 @@ def read_classification(structured: dict[str, Any] | None, text: str, tiers: Tie
 
     `structured` is the answer the provider parsed, `text` what it said; JSON in the text counts when nothing was parsed.
     """
-    answer = structured if structured is not None else _object_in(text)
+    answer = structured if structured is not None else object_in(text)
     if answer is None:
         return f"expected classification to be a JSON object, got: {_shown(text)}"
     missing = [key for key in ("tier", "confidence", "reason") if answer.get(key) is None]
@@ -95,18 +94,6 @@ def read_classification(structured: dict[str, Any] | None, text: str, tiers: Tie
         task_type=_one_line(answer.get("task_type") or "", MAX_TASK_TYPE_CHARS) or DEFAULT_TASK_TYPE,
         source="model",
     )
-
-
-def _object_in(text: str) -> dict[str, Any] | None:
-    """The outermost braces of a text: models like to wrap JSON in a code fence or in a sentence."""
-    start, end = text.find("{"), text.rfind("}")
-    if start < 0 or end < start:
-        return None
-    try:
-        found: object = msgspec.json.decode(text[start : end + 1].encode())
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None
-    return cast("dict[str, Any]", found) if isinstance(found, dict) else None
 
 
 def _tier(value: object, tiers: TierTable) -> Tier | None:

@@ -20,12 +20,13 @@ _PREVIEW_SCAN_CHARS = 1_000
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One model call. The first eight fields are the classic ones; their names, order and meaning are fixed.
+    """One model call, or the share of one task in a call for several. The first eight fields are the classic ones; their names, order and meaning are fixed.
 
     `timestamp` is RFC 3339 (UTC if it names no zone); `model` the tier alias, `model_id` the model that really answered;
     `estimated_cost_usd` is what the tokens cost by `price_table`, None if unknown (a call cut off by a crash);
     `reported_cost_usd` is what the worker says it cost; `upper_bound_usd`, there on calls of unknown cost alone, the most
-    that such a call was expected to cost before it was made. Raises `ValueError` for a timestamp or a duration that is none.
+    that such a call was expected to cost before it was made. `shared_call`, `share` (from 1) and `shares` are there on shares
+    alone: lines of one `shared_call` are one call, and their tokens and costs come to what that consumed. Raises `ValueError` for a timestamp or a duration that is none.
     """
 
     timestamp: str
@@ -51,6 +52,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     error_code: str | None = None
     project: str = ""
     upper_bound_usd: float | msgspec.UnsetType = msgspec.UNSET
+    shared_call: str | msgspec.UnsetType = msgspec.UNSET
+    share: int | msgspec.UnsetType = msgspec.UNSET
+    shares: int | msgspec.UnsetType = msgspec.UNSET
 
     def __post_init__(self) -> None:
         # JSON has no infinity: such an entry could be written, but never be read again
@@ -62,6 +66,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     def bound_usd(self) -> float:
         """`upper_bound_usd`, 0 if nobody had an expectation."""
         return 0.0 if isinstance(self.upper_bound_usd, msgspec.UnsetType) else self.upper_bound_usd
+
+    @property
+    def calls(self) -> int:
+        """How many calls this line stands for: none if another share of the same call stands for it."""
+        return 1 if isinstance(self.share, msgspec.UnsetType) or self.share <= 1 else 0
 
 
 _DECODER = msgspec.json.Decoder(Entry)

@@ -44,6 +44,7 @@ class _Counted(msgspec.Struct, gc=False):
     cache_write_tokens: int = 0
     billing: Billing = "subscription"
     project: str = ""
+    share: int = 1
 
 
 class _Checkpoint(msgspec.Struct):
@@ -119,7 +120,7 @@ class LedgerFold:
             for line in lines:
                 call = decode_counted(line)
                 stamp, cost = call.timestamp, call.estimated_cost_usd
-                if cost is None or stamp[-1:] != "Z":
+                if cost is None or stamp[-1:] != "Z" or call.share > 1:
                     break
                 hour, tier = stamp[:_HOUR], call.tier
                 alike = (hour, call.model, tier, call.worker, call.node, call.project, call.kind, call.billing)

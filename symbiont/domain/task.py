@@ -94,10 +94,19 @@ class Failure(msgspec.Struct, frozen=True):
     detail: str
 
 
+class Share(msgspec.Struct, frozen=True):
+    """A task's part in a model call that it shares with others: which call, which of so many."""
+
+    call: str
+    number: int
+    of: int
+
+
 class OpenCall(msgspec.Struct, frozen=True):
     """A model call that was begun and not yet settled: what a restart finds of a call that kill -9 cut off.
 
-    `billing` is what the worker expected before it began, `upper_bound_usd` the most that it was expected to cost.
+    `billing` is what the worker expected before it began, `upper_bound_usd` the most that it was expected to cost. `shared` is
+    there if it is one call for several tasks.
     """
 
     kind: Literal["task", "classify", "judge"]
@@ -107,10 +116,14 @@ class OpenCall(msgspec.Struct, frozen=True):
     began_at: str
     billing: Billing = "subscription"
     upper_bound_usd: float = 0.0
+    shared: Share | None = None
 
 
 class Try(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """One model call of a task's story: what it came to, when it ended, how long it took, what it cost (None: unknown)."""
+    """One model call of a task's story: what it came to, when it ended, how long it took, what it cost (None: unknown).
+
+    `shares`: so many tasks shared it, and the cost is this one's share; 0 if it was this task's alone.
+    """
 
     attempt: int
     kind: Literal["task", "classify", "judge"]
@@ -121,6 +134,7 @@ class Try(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     elapsed_seconds: float
     cost_usd: float | None
     detail: str = ""
+    shares: int = 0
 
 
 class NewTask(msgspec.Struct, frozen=True):

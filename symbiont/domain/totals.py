@@ -35,9 +35,10 @@ class Tally(msgspec.Struct, frozen=True, gc=False, array_like=True):
     @classmethod
     def of(cls, entry: Entry) -> "Tally":
         tokens = entry.input_tokens + entry.output_tokens + entry.cache_read_tokens + entry.cache_write_tokens
+        calls = entry.calls
         if entry.estimated_cost_usd is None:
-            return cls(1, 0, tokens, 1, nanos(entry.bound_usd))
-        return cls(1, nanos(entry.estimated_cost_usd), tokens)
+            return cls(calls, 0, tokens, calls, nanos(entry.bound_usd))
+        return cls(calls, nanos(entry.estimated_cost_usd), tokens)
 
     @property
     def cost_usd(self) -> float:

@@ -9,7 +9,7 @@ import msgspec
 
 from supervisors import Runtime
 from symbiont.actors import names
-from symbiont.actors.dispatcher import Outlook
+from symbiont.actors.lease_desk import Outlook
 from symbiont.actors.queue_messages import ReadSwitches
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.routing import Hold

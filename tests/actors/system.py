@@ -22,9 +22,10 @@ from symbiont.actors.dispatcher import Dispatcher
 from symbiont.actors.heartbeat import Heartbeat
 from symbiont.actors.http_server import HTTPServer
 from symbiont.actors.ledger import Ledger
-from symbiont.actors.life import Life, World
+from symbiont.actors.life import Life
 from symbiont.actors.queue import Queue
 from symbiont.actors.queue_messages import Get, Submit, Submitted
+from symbiont.actors.run_talk import World
 from symbiont.actors.schedules import Schedules
 from symbiont.actors.tree import Makers, tree
 from symbiont.actors.webhooks import Webhooks
@@ -224,6 +225,7 @@ class System:
             source=self._source,
             since=self._since,
             per_sweep=config.queue.max_queue_batch if config.queue.drain == "heartbeat" else None,
+            batching=config.batching,
         )
 
     # Time
