@@ -4,12 +4,16 @@
 
 Each round measures all rows, so that a disk that changes its mood changes it for all; figures are medians, and only ratios carry
 over to another machine. The bare loop is one `write` and one `fdatasync` a line, in one thread: what a program without group commit
-could reach at best. SQLite (WAL, synchronous=FULL) stands behind the very same group commit, in place of the file. Opening is
-measured in a process of its own, whose memory is that of Python with the journal and the ledger's fold.
+could reach at best. SQLite (WAL, synchronous=FULL) stands behind the very same group commit, in place of the file. The least group
+commit is what Python allows at best: one thread, one write, one sync, one wake-up a batch, and neither check nor bound nor recovery;
+once without and once with the chain.
+Opening is measured in a process of its own, whose memory is that of Python with the journal and the ledger's fold; beside it, what
+one thread needs at least: to split the file into lines and hash each, and to decode two fields of each.
 """
 
 import argparse
 import asyncio
+import hashlib
 import os
 import resource
 import sqlite3
@@ -20,13 +24,17 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any, cast
 
+import msgspec
 import uvloop
 
 from symbiont.adapters.file_ops import FileOps
 from symbiont.adapters.journal import FileJournal
 from symbiont.adapters.journal_file import JournalFile
+from symbiont.adapters.journal_format import Position, stamp
 from symbiont.adapters.journal_rotation import Rotation
 from symbiont.adapters.journal_writer import JournalWriter
 from symbiont.domain.ledger_fold import LedgerFold
@@ -83,6 +91,49 @@ class SqliteFile:
         self._db.close()
 
 
+class Least:
+    """The least that a group commit in a thread of its own can do."""
+
+    def __init__(self, path: Path, *, chained: bool) -> None:
+        self._chained = chained
+        self._position = Position()
+        self._loop = asyncio.get_running_loop()
+        self._bell: SimpleQueue[bool] = SimpleQueue()
+        self._queue: list[tuple[bytes, asyncio.Future[None]]] = []
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        Thread(target=self._run).start()
+
+    def append(self, record: bytes) -> "asyncio.Future[None]":
+        receipt = self._loop.create_future()
+        self._queue.append((record, receipt))
+        if len(self._queue) == 1:
+            self._bell.put(True)
+        return receipt
+
+    def stop(self) -> None:
+        self._bell.put(False)
+
+    def _run(self) -> None:
+        while self._bell.get():
+            while batch := self._queue:
+                self._queue = []
+                os.write(self._fd, self._content([record for record, _ in batch]))
+                os.fdatasync(self._fd)
+                self._loop.call_soon_threadsafe(self._acknowledge, batch)
+        os.close(self._fd)
+
+    def _content(self, records: list[bytes]) -> bytes:
+        if not self._chained:
+            return b"\n".join(records) + b"\n"
+        content, self._position = stamp(records, self._position, chained=True)
+        return content
+
+    @staticmethod
+    def _acknowledge(batch: list[tuple[bytes, "asyncio.Future[None]"]]) -> None:
+        for _, receipt in batch:
+            receipt.set_result(None)
+
+
 class SlowFiles(FileOps):
     """Every sync of data takes as long as a slow disk's."""
 
@@ -134,6 +185,13 @@ async def in_sqlite(path: Path, producers: int) -> float:
     return found
 
 
+async def at_least(path: Path, producers: int, *, chained: bool) -> float:
+    writer = Least(path, chained=chained)
+    found = await rate(writer.append, producers)
+    writer.stop()
+    return found
+
+
 async def lag_p99_s(path: Path) -> float:
     """How late a callback is that was due a moment ago, with 64 producers and a slow disk."""
     journal = FileJournal(path, chained=True, files=SlowFiles())
@@ -154,6 +212,9 @@ def appends(folder: Path, number: int) -> dict[str, float]:
     for producers in PRODUCERS:
         found[f"journal, {producers} at once"] = uvloop.run(journalled(folder / f"j-{number}-{producers}", producers))
         found[f"SQLite, {producers} at once"] = uvloop.run(in_sqlite(folder / f"s-{number}-{producers}", producers))
+        for name, chained in (("the least", False), ("… chained", True)):
+            path = folder / f"least-{number}-{producers}-{chained}"
+            found[f"{name}, {producers} at once"] = uvloop.run(at_least(path, producers, chained=chained))
     return found
 
 
@@ -197,6 +258,28 @@ async def open_and_tell(path: Path, *, note: bool) -> None:
     print(elapsed, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
+class _Least(msgspec.Struct, gc=False):
+    timestamp: str
+    estimated_cost_usd: float | None
+
+
+def at_least_to_open(path: Path) -> tuple[float, float]:
+    """Seconds to split the file and hash its lines, and to decode two fields of each, in one thread."""
+    decode, sha256, rest, hashing, decoding = msgspec.json.Decoder(_Least).decode, hashlib.sha256, b"", 0.0, 0.0
+    with path.open("rb") as file:
+        start = time.perf_counter()
+        while chunk := file.read(1 << 20):
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                sha256(line).hexdigest()
+            between = time.perf_counter()
+            for line in lines:
+                decode(line)
+            hashing, decoding, start = hashing + between - start, decoding - between, time.perf_counter()
+            decoding += start
+    return hashing, decoding
+
+
 def openings(folder: Path, entries: int, rounds: int) -> dict[str, list[dict[str, float]]]:
     path = folder / "ledger.jsonl"
     write_ledger(path, entries)
@@ -237,7 +320,10 @@ def main() -> None:
         tell_appends([appends(folder, number) for number in range(wanted.rounds)])
         lags = [uvloop.run(lag_p99_s(folder / f"slow-{number}")) for number in range(wanted.rounds)]
         print(f"\nlag of the loop, 64 producers, a disk slowed by 5 ms: p99 {statistics.median(lags) * 1e3:.2f} ms")
-        for what, found in openings(folder, wanted.entries, wanted.rounds).items():
+        found_openings = openings(folder, wanted.entries, wanted.rounds)
+        hashing, decoding = at_least_to_open(folder / "ledger.jsonl")
+        print(f"one thread at least: splitting and hashing {hashing:.2f} s, decoding two fields {decoding:.2f} s")
+        for what, found in found_openings.items():
             seconds, peak = (statistics.median(each[unit] for each in found) for unit in ("s", "MB"))
             print(f"opening {wanted.entries:,} entries, {what}: {seconds:.3f} s, {peak:.0f} MB")
 

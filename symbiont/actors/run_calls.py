@@ -47,7 +47,7 @@ class RunCalls(RunTalk):
         batching = self.world.config.batching
         if self._is_alone or not batching.enabled or not may_share(self.task, batching.max_task_chars):
             return ""
-        if kind == "task" and batching.task_types and task_type not in batching.task_types:
+        if kind == "task" and batching.task_types and task_type not in batching.task_types.split():
             return ""
         return f"{kind}\n{task_type}\n{self.task.project}"
 

@@ -69,7 +69,8 @@ class JournalFile:
             raise
         self._sync()
         first = self._position.seq + 1
-        self._month = self._month or month_of(records[0])
+        if self._rotation and not self._month:
+            self._month = month_of(records[0])
         self._length, self._position, self._lines = self._length + len(content), position, self._lines + len(records)
         return first
 

@@ -16,7 +16,8 @@ T = TypeVar("T")
 def acknowledge(receipts: Iterable[asyncio.Future[Receipt]], first: int) -> None:
     """Resolve each with its line number, counted from `first`."""
     for seq, receipt in enumerate(receipts, start=first):
-        resolve(receipt, Receipt(seq))
+        if not receipt.done():
+            receipt.set_result(Receipt(seq))
 
 
 def resolve(future: asyncio.Future[T], value: T) -> None:

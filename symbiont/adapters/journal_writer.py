@@ -9,16 +9,19 @@ Guarantees: results come in the order of submission; each record submitted befor
 not anybody still waits for it; a bug in here fails every waiter instead of leaving it hanging. Recovery runs in the same
 thread, so two users of one file follow one another even when the first was cancelled in the middle.
 
-Locking: `_condition` guards the queue and the two counters shared with the loop. Futures are touched by the loop alone,
-the file by the thread alone.
+Locking: `_lock` guards the queue, whether it is still open, and whether the thread sleeps until the `_bell` rings. Futures, and
+how many wait, are touched by the loop alone, the file by the thread alone.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from threading import Condition, Thread
-from typing import NamedTuple, TypeVar
+from queue import SimpleQueue
+from threading import Lock, Thread
+from typing import TypeVar
+
+import msgspec
 
 from symbiont.adapters.journal_errors import JournalClosed, JournalFull
 from symbiont.adapters.journal_file import JournalFile
@@ -29,17 +32,17 @@ from symbiont.ports import Fold, Opened, Receipt
 T = TypeVar("T")
 
 
-class _Append(NamedTuple):
+class _Append(msgspec.Struct, frozen=True, gc=False):
     record: bytes
     receipt: asyncio.Future[Receipt]
 
 
-class _Compact(NamedTuple):
+class _Compact(msgspec.Struct, frozen=True):
     lines: Callable[[], Iterable[bytes]]
     receipt: asyncio.Future[Receipt]
 
 
-class _Checkpoint(NamedTuple):
+class _Checkpoint(msgspec.Struct, frozen=True):
     state: Callable[[], bytes]
     receipt: asyncio.Future[Receipt]
 
@@ -58,10 +61,12 @@ class JournalWriter:
         self._max_pending = max_pending
         self._loop = asyncio.get_running_loop()
         self._opened: asyncio.Future[Opened] = self._loop.create_future()
-        self._condition = Condition()
+        self._lock = Lock()
+        self._bell: SimpleQueue[None] = SimpleQueue()
         self._queue: deque[_Work] = deque()
         self._waiting = 0
         self._stopping = False
+        self._is_asleep = False
         self._thread = Thread(target=self._run, name=f"journal {path.name}", daemon=True)
 
     def start(self) -> "asyncio.Future[Opened]":
@@ -80,29 +85,40 @@ class JournalWriter:
 
     def stop(self) -> None:
         """Take nothing more, write what is queued, close the file."""
-        with self._condition:
+        with self._lock:
             self._stopping = True
-            self._condition.notify()
+            self._wake()
 
     def join(self) -> None:
         """Block until the thread has ended."""
         self._thread.join()
 
     def _submit(self, work: _Work) -> "asyncio.Future[Receipt]":
-        with self._condition:
-            refusal = self._refusal()
-            if refusal is None:
-                self._queue.append(work)
-                self._waiting += 1
-                self._condition.notify()
-        return work.receipt if refusal is None else refused(refusal)
+        with self._lock:
+            if self._stopping:
+                return refused(JournalClosed(self._path))
+            if self._waiting >= self._max_pending:
+                return refused(JournalFull(self._path, self._max_pending))
+            self._queue.append(work)
+            self._wake()
+        self._waiting += 1
+        return work.receipt
 
-    def _refusal(self) -> OSError | None:
-        if self._stopping:
-            return JournalClosed(self._path)
-        if self._waiting >= self._max_pending:
-            return JournalFull(self._path, self._max_pending)
-        return None
+    def _wake(self) -> None:
+        if self._is_asleep:
+            self._is_asleep = False
+            self._bell.put(None)
+
+    def _acknowledge(self, batch: _Batch, first: int) -> None:
+        acknowledge(self._settled(batch), first)
+
+    def _give_back(self, batch: _Batch, error: Exception) -> None:
+        refuse(self._settled(batch), error)
+
+    def _settled(self, batch: _Batch) -> list[asyncio.Future[Receipt]]:
+        receipts = [work.receipt for work in batch] if isinstance(batch, list) else [batch.receipt]
+        self._waiting -= len(receipts)
+        return receipts
 
     # The thread
 
@@ -138,29 +154,32 @@ class JournalWriter:
                 self._refuse(batch, JournalClosed(self._path))
                 raise
             else:
-                self._release(batch)
-                self._tell(acknowledge, _receipts(batch), first)
+                self._tell(self._acknowledge, batch, first)
 
     def _take(self) -> _Batch | None:
         """The next batch: a compaction or checkpoint alone, or the records before the next one; None when stopped and drained."""
-        with self._condition:
-            self._condition.wait_for(lambda: self._queue or self._stopping)
-            if not self._queue:
-                return None
-            work = self._queue[0]
-            if isinstance(work, _Append):
-                return self._take_records()
-            self._queue.popleft()
-            return work
+        while True:
+            with self._lock:
+                if self._queue:
+                    work = self._queue[0]
+                    return self._take_records() if isinstance(work, _Append) else self._take_alone(work)
+                if self._stopping:
+                    return None
+                self._is_asleep = True
+            self._bell.get()
 
     def _take_records(self) -> list[_Append]:
         batch: list[_Append] = []
-        size = 0
-        while self._queue and size < MAX_BATCH_BYTES and isinstance(work := self._queue[0], _Append):
+        queue, size = self._queue, 0
+        while queue and size < MAX_BATCH_BYTES and isinstance(work := queue[0], _Append):
             batch.append(work)
             size += len(work.record) + 1
-            self._queue.popleft()
+            queue.popleft()
         return batch
+
+    def _take_alone(self, work: _Compact | _Checkpoint) -> _Compact | _Checkpoint:
+        self._queue.popleft()
+        return work
 
     def _write(self, batch: _Batch) -> int:
         """Make it durable; returns the number for its first receipt."""
@@ -173,12 +192,7 @@ class JournalWriter:
                 return self._file.append([work.record for work in batch])
 
     def _refuse(self, batch: _Batch, error: Exception) -> None:
-        self._release(batch)
-        self._tell(refuse, _receipts(batch), error)
-
-    def _release(self, batch: _Batch) -> None:
-        with self._condition:
-            self._waiting -= len(_receipts(batch))
+        self._tell(self._give_back, batch, error)
 
     def _tell(self, callback: Callable[..., None], *args: object) -> None:
         """Run a callback on the loop. A closed loop has nobody left to tell; the thread then ends with its queue."""
@@ -186,10 +200,6 @@ class JournalWriter:
             self._loop.call_soon_threadsafe(callback, *args)
         except RuntimeError:
             self.stop()
-
-
-def _receipts(batch: _Batch) -> list[asyncio.Future[Receipt]]:
-    return [work.receipt for work in batch] if isinstance(batch, list) else [batch.receipt]
 
 
 class _CallerFailed(Exception):

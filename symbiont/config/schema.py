@@ -129,8 +129,9 @@ class Batching(_Section, frozen=True):
     patience_s: Annotated[float, Meta(ge=0, le=600)] = 1.0
     """How long a task waits for others when a slot is free."""
 
-    task_types: tuple[str, ...] = ()
-    """Only tasks of these types, as the classifier calls them, share a call. Empty = all; forced tiers are `general`."""
+    task_types: str = ""
+    """Only tasks of these types, as the classifier calls them (`translation extraction`), share a call. Empty = all; a task whose
+    tier was forced is of type `general`."""
 
 
 class Routing(_Section, frozen=True):

@@ -6,14 +6,13 @@ that a call that is settled twice is known. Does not check the chain and does no
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from operator import length_hint
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal, cast
 
 import msgspec
 
 from symbiont.domain.errors import SymbiontError
-from symbiont.domain.ledger import decode, key_of, utc_hour
+from symbiont.domain.ledger import Entry, decode, key_of, utc_hour
 from symbiont.domain.price import NANOS_PER_USD
 from symbiont.domain.task import Billing
 from symbiont.domain.totals import NOTHING, Coordinates, Tally, Totals
@@ -91,60 +90,40 @@ class LedgerFold:
 
         `details["index"]` tells which; those before it have been counted.
         """
-        rest = iter(lines)
-        counted = len(lines)
         try:
-            while (odd := self._gather(rest)) is not None:
-                self.totals.add(decode(odd))
-        except SymbiontError as error:
-            counted -= length_hint(rest) + 1
-            error.details = {"index": counted}
-            raise
-        finally:
-            self._newest.extend(lines[:counted])
-            self.absorbed += counted
+            cells, odd = _gather(lines)
+        except (SymbiontError, msgspec.MsgspecError, ValueError, RecursionError, OverflowError):
+            self._absorb_one_by_one(lines)
+            return
+        self._add(cells)
+        for entry in odd:
+            self.totals.add(entry)
+        self._remember(lines)
+
+    def _absorb_one_by_one(self, lines: Sequence[bytes]) -> None:
+        """`decode` says what is wrong with a line, or reads it after all."""
+        for index, line in enumerate(lines):
+            try:
+                self.totals.add(decode(line))
+            except SymbiontError as error:
+                self._remember(lines[:index])
+                error.details = {"index": index}
+                raise
+        self._remember(lines)
+
+    def _remember(self, lines: Sequence[bytes]) -> None:
+        self._newest.extend(lines)
+        self.absorbed += len(lines)
 
     def checkpoint(self) -> bytes:
         return checkpoint_of(self.totals, self.newest_calls())
 
-    def _gather(self, lines: Iterator[bytes]) -> bytes | None:
-        """Count lines up to one that takes a closer look, which is returned; None at the end.
-
-        This loop runs a million times when a ledger opens without a checkpoint; it is written for speed: calls of an hour that
-        are alike in all that counts are one cell.
-        """
-        decode_counted = _COUNTED.decode
-        cells: dict[_Alike, list[int]] = {}
-        line: bytes | None = None
-        try:
-            for line in lines:
-                call = decode_counted(line)
-                stamp, cost = call.timestamp, call.estimated_cost_usd
-                if cost is None or stamp[-1:] != "Z" or call.share > 1:
-                    break
-                hour, tier = stamp[:_HOUR], call.tier
-                alike = (hour, call.model, tier, call.worker, call.node, call.project, call.kind, call.billing)
-                try:
-                    cell = cells[alike]
-                except KeyError:
-                    utc_hour(stamp)  # of all calls of an hour, one has its whole timestamp looked at
-                    cell = cells[alike] = [0, 0, 0]
-                cell[0] += 1
-                cell[1] += round(cost * NANOS_PER_USD)
-                cell[2] += call.input_tokens + call.output_tokens + call.cache_read_tokens + call.cache_write_tokens
-            else:
-                line = None
-        except (msgspec.MsgspecError, ValueError, RecursionError, OverflowError):
-            pass  # `decode` says what is wrong with the line, or reads it after all
-        self._count(cells)
-        return line
-
-    def _count(self, cells: Mapping[_Alike, list[int]]) -> None:
+    def _add(self, cells: Mapping[_Alike, Tally]) -> None:
         """Days first: whether the hours of a day are kept depends on them."""
         days: dict[_Alike, Tally] = {}
         hours: dict[str, Tally] = {}
-        for (hour, *rest), counts in cells.items():
-            tally, alike = Tally(*counts), cast("_Alike", (hour[:_DAY], *rest))
+        for (hour, *rest), tally in cells.items():
+            alike = cast("_Alike", (hour[:_DAY], *rest))
             days[alike] = days.get(alike, NOTHING) + tally
             if rest[-1] != "rehearsal":
                 hours[hour] = hours.get(hour, NOTHING) + tally
@@ -157,3 +136,40 @@ class LedgerFold:
 def checkpoint_of(totals: Totals, calls: Sequence[Key]) -> bytes:
     """What `LedgerFold.restore` takes. Pure over values that nobody changes meanwhile, so it can run in another thread."""
     return msgspec.json.encode(_Checkpoint(CHECKPOINT_VERSION, totals, list(calls)))
+
+
+def _gather(lines: Sequence[bytes]) -> tuple[dict[_Alike, Tally], list[Entry]]:
+    """What the calls of an hour come to that are alike in all that counts, and the lines that take a closer look.
+
+    This runs over a million lines when a ledger opens without a checkpoint; it is written for speed. Raises whatever a line
+    gives reason for.
+    """
+    calls = _COUNTED.decode_lines(b"\n".join(lines))
+    cells: dict[_Alike, list[_Counted]] = {}
+    odd: list[Entry] = []
+    for line, call in zip(lines, calls, strict=True):
+        stamp = call.timestamp
+        if call.estimated_cost_usd is None or stamp[-1:] != "Z" or call.share > 1:
+            odd.append(decode(line))
+            continue
+        alike = (stamp[:_HOUR], call.model, call.tier, call.worker, call.node, call.project, call.kind, call.billing)
+        try:
+            cells[alike].append(call)
+        except KeyError:
+            utc_hour(stamp)  # of all calls of an hour, one has its whole timestamp looked at
+            cells[alike] = [call]
+    return {alike: _tally(same) for alike, same in cells.items()}, odd
+
+
+def _tally(calls: Sequence[_Counted]) -> Tally:
+    """Of calls whose cost is known."""
+    return Tally(
+        len(calls),
+        sum([round((call.estimated_cost_usd or 0) * NANOS_PER_USD) for call in calls]),
+        sum(
+            [
+                call.input_tokens + call.output_tokens + call.cache_read_tokens + call.cache_write_tokens
+                for call in calls
+            ]
+        ),
+    )

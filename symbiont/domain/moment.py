@@ -1,6 +1,8 @@
 """Moments as text: RFC 3339 in UTC with a `Z`, from epoch seconds. Takes the time, never asks for it."""
 
+import math
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.wording import quoted
@@ -10,6 +12,12 @@ LEAST_CHARS = len("2026-03-19T14:33Z")
 
 def rfc3339(epoch_s: float) -> str:
     """`2026-03-19T14:33:12Z`, cut to the second."""
+    return _second(math.floor(epoch_s))
+
+
+@lru_cache(maxsize=64)
+def _second(epoch_s: int) -> str:
+    """Many ask within the same second."""
     return datetime.fromtimestamp(epoch_s, UTC).isoformat(timespec="seconds")[:19] + "Z"
 
 

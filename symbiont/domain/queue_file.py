@@ -25,7 +25,8 @@ def record_of(task: Task) -> bytes:
 
 def change_of(old: Task, new: Task) -> bytes:
     """The line of a transition: `id`, `status`, and the fields that changed."""
-    changed = {name: getattr(new, name) for name in _FIELDS if getattr(new, name) != getattr(old, name)}
+    both = zip(_FIELDS, msgspec.structs.astuple(old), msgspec.structs.astuple(new), strict=True)
+    changed = {name: now for name, before, now in both if now is not before and now != before}
     return msgspec.json.encode({"id": new.id, "status": new.status, **changed})
 
 
