@@ -234,8 +234,7 @@ class Dispatcher(Actor):
 
     def _room(self) -> Room | None:
         """For another run of its own, only for one that may share a call, or for none."""
-        own = sum(not run.is_company for run in self._runs.values())
-        if own < self._most_runs:
+        if self._desk.needed < self._most_runs:
             return "own"
         return "company" if len(self._runs) < self._most_with_company else None
 

@@ -8,6 +8,7 @@ Does not start runs nor learn from outcomes: the dispatcher does.
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from typing import Final
 
 import msgspec
 
@@ -18,6 +19,9 @@ from symbiont.domain.lanes import Closed, LaneBook
 from symbiont.domain.routing import Hold, Route, choose
 from symbiont.domain.tier import TierTable
 from symbiont.ports import Clock
+
+SOON_S: Final = 0.001
+"""No look comes sooner: rounded, it might come a hair too early, again and again."""
 
 
 class Seat(msgspec.Struct, frozen=True):
@@ -168,13 +172,19 @@ class LeaseDesk:
         """In how many seconds somebody will have waited long enough for company; None if nobody waits for that."""
         now_s = self._clock.monotonic()
         ends = [each.since_s + self._patience_s for each in self._waiting if each.lease.company]
-        return min((end_s - now_s for end_s in ends if end_s > now_s), default=None)
+        return min((max(SOON_S, end_s - now_s) for end_s in ends if end_s > now_s), default=None)
 
     def forget(self, process: Process) -> None:
         """Who asked is gone."""
         self._waiting = [each for each in self._waiting if each.from_.caller is not process]
 
     # Slots
+
+    @property
+    def needed(self) -> int:
+        """How many slots the runs hold or will ask for: those that share one hold one, and company asks for none of its own."""
+        runs = self._runs.values()
+        return len({id(run.shared or run) for run in runs if run.lane is not None or not run.is_company})
 
     def occupy(self, run: Run | None, lane: tuple[str, str], shared: SharedSlot | None = None) -> None:
         """Of those that share a slot the first is the probe of what is half open: they are one call."""

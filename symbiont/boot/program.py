@@ -166,10 +166,11 @@ async def running(loaded: Loaded, *, with_http: bool = True, only: Only | None =
 
 async def _spawn_root(world: World, makers: Makers) -> Process:
     config = world.config
-    slots = sum(worker.slots for worker in world.workers.values())
+    runs_each = 1 + config.batching.max_tasks if config.batching.enabled else 1
+    runs = sum(worker.slots for worker in world.workers.values()) * runs_each
     supervisor = tree(
         makers,
-        max_tasks=config.server.max_in_flight + slots + config.webhooks.max_in_flight + SPARE_TASKS,
+        max_tasks=config.server.max_in_flight + runs + config.webhooks.max_in_flight + SPARE_TASKS,
         max_restarts=config.supervision.max_restarts,
         within_s=config.supervision.within_s,
     )

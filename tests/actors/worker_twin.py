@@ -33,6 +33,16 @@ def judged(tier: int | str = 1, confidence: str = "high") -> Done:
     return Done("", {"tier": tier, "confidence": confidence, "reason": "looks like it", "task_type": "general"})
 
 
+def each_its_own(call: ModelCall, *, but: str = "") -> Done:
+    """What a call for several tasks is answered: each what it would have been alone, none for a prompt that has `but` in it."""
+    given = [(id_, _plain(part)) for id_, part in call.parts if not but or but not in part.prompt]
+    return Done("", {"answers": [{"id": id_, "answer": done.structured or done.text} for id_, done in given]})
+
+
+def _plain(call: ModelCall) -> Done:
+    return judged() if call.kind == "classify" else Done(f"answer to {call.prompt}")
+
+
 class ScriptedWorker:
     """`calls` are those that began, `returned` those that came back. What no script covers comes to `otherwise`, else succeeds."""
 
@@ -97,7 +107,7 @@ class ScriptedWorker:
                 return self._scripts[key].popleft()
         if self.otherwise is not None:
             return self.otherwise
-        return judged() if call.kind == "classify" else Done(f"answer to {call.prompt}")
+        return each_its_own(call) if call.parts else _plain(call)
 
     def _ended(self, call: ModelCall, outcome: Outcome, usage: Usage) -> ModelReply:
         consumed = (ModelUsage(f"claude-{call.tier}-5-5", usage),)
