@@ -1,8 +1,8 @@
 """The whole tree in a storm: random tasks, outcomes, crashes, full disks, power cuts, wrong clocks, time; then fair weather.
 
 A storm is a number: the same one is the same storm, event by event. Whatever happened in it, `Violation` is raised unless every
-acknowledged task has come to an end, every call that was made is in the ledger once, no more calls ran than there were slots, and
-the totals are the sum of the lines.
+acknowledged task has come to an end, every call that was made is in the ledger once, shares of one call come to what it consumed,
+no more calls ran than there were slots, and the totals are the sum of the lines. In every third storm small tasks share calls.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from contextlib import suppress
 from random import Random
 from typing import Any, Final
 
+import msgspec
 import structlog
 
 from supervisors import CallExit
@@ -24,11 +25,13 @@ from symbiont.actors.dispatcher import Wake
 from symbiont.actors.heartbeat import BeatNow
 from symbiont.actors.ledger import ReadTotals, Refused
 from symbiont.actors.queue_messages import Cancel, CountTasks, Retry
-from symbiont.domain.ledger import decode, key_of
+from symbiont.config.schema import Batching
+from symbiont.domain.ledger import Entry, decode, key_of
 from symbiont.domain.task import FINAL
 from symbiont.domain.totals import Totals
-from symbiont.ports import SyncFailed
-from tests.actors.system import JOURNALS, System
+from symbiont.domain.usage import Usage
+from symbiont.ports import ModelCall, ModelReply, SyncFailed
+from tests.actors.system import JOURNALS, PUNCTUAL, System
 from tests.actors.weather import WeatherWorker
 
 ACTORS: Final = (names.LEDGER, names.QUEUE, names.DISPATCHER, names.HEARTBEAT, names.HTTP_SERVER)
@@ -56,6 +59,10 @@ STEPS: Final[dict[str, Callable[[Random], Any]]] = {
     "clock_jump": lambda chance: chance.choice((-86_400.0, -3_600.0, -1.0, 1.0, 3_600.0, 86_400.0)),
 }
 """What may happen, and by what chance draws how."""
+
+IN_COMPANY: Final = msgspec.structs.replace(PUNCTUAL, batching=Batching(enabled=True, max_tasks=3))
+
+Key = tuple[str, int, str]
 
 FREQUENT: Final = ("submit", "submit", "submit", "advance")
 """What happens more often than the rest: without tasks and time, nothing does."""
@@ -100,9 +107,11 @@ class Storm:
     def __init__(self, slots: int, seed: int) -> None:
         self.slots = slots
         self.seed = seed
+        self.config = IN_COMPANY if seed % 3 == 2 else PUNCTUAL
         self.system: System
         self.ids: list[str] = []
-        self.calls: Counter[tuple[str, int, str]] = Counter()
+        self.calls: list[tuple[Key, ...]] = []  # the tasks that each was made for
+        self.returned: list[tuple[tuple[Key, ...], ModelReply]] = []
         self.digest = hashlib.sha256()
 
     async def begin(self) -> None:
@@ -112,7 +121,7 @@ class Storm:
         self.seed += 1
         self.worker = WeatherWorker(self.slots, self.seed, clock)
         options = {"worker": self.worker, "clock": clock, "disk": disk, "seed": self.seed}
-        self.system = await System.start(**options, max_restarts=1_000_000)
+        self.system = await System.start(**options, config=self.config, max_restarts=1_000_000)
 
     async def take(self, step: str, argument) -> None:
         await getattr(self, step)(argument)
@@ -174,7 +183,8 @@ class Storm:
     def _remember_calls(self) -> None:
         self.digest.update(json.dumps(self._written(), sort_keys=True).encode())
         unmade = [call for call, reply in self.worker.returned if not reply.was_made]
-        self.calls.update((call.task_id, call.attempt, call.kind) for call in self.worker.calls if call not in unmade)
+        self.calls += [_keys(call) for call in self.worker.calls if call not in unmade]
+        self.returned += [(_keys(call), reply) for call, reply in self.worker.returned if reply.was_made]
 
     def _written(self) -> list[object]:
         return [entry for entry in self.system.trace if entry[0] in JOURNALS]
@@ -197,10 +207,12 @@ async def check(storm: Storm) -> None:
     entries = [decode(line) for line in system.journals["ledger"].records]
     recorded = Counter(map(key_of, entries))
     _require_none("are in the ledger more than once", [key for key, times in recorded.items() if times > 1])
-    _require_none("were made more than once", [key for key, times in storm.calls.items() if times > 1])
-    _require_none("are missing in the ledger", storm.calls.keys() - recorded.keys())
-    made_up = [each for each in entries if key_of(each) not in storm.calls and each.error_code != "INTERRUPTED"]
+    made = Counter(key for keys in storm.calls for key in keys)
+    _require_none("were made more than once", [key for key, times in made.items() if times > 1])
+    _require_none("are missing in the ledger", [keys for keys in storm.calls if recorded.keys().isdisjoint(keys)])
+    made_up = [each for each in entries if key_of(each) not in made and each.error_code != "INTERRUPTED"]
     _require_none("were never made", made_up)
+    _require_none("are not what their call consumed", _wrong_shares(storm.returned, entries))
     totals = Totals()
     for entry in entries:
         totals.add(entry)
@@ -209,6 +221,26 @@ async def check(storm: Storm) -> None:
     counts = await system.ask(names.QUEUE, CountTasks())
     _require(counts.pending == counts.processing == 0, "tasks are left", counts)
     _require(storm.worker.running == 0, "calls are left running", storm.worker.running)
+
+
+def _keys(call: ModelCall) -> tuple[Key, ...]:
+    """What the ledger may know a call by: whom it was made for."""
+    calls = [part for _, part in call.parts] or [call]
+    return tuple((each.task_id, each.attempt, each.kind) for each in calls)
+
+
+def _wrong_shares(returned: list[tuple[tuple[Key, ...], ModelReply]], entries: list[Entry]) -> list[object]:
+    """Calls whose lines come to something else. What a crash of a run or a power cut interrupted is not known."""
+    lines = {key_of(entry): entry for entry in entries}
+    wrong: list[object] = []
+    for keys, reply in returned:
+        shares = [lines[key] for key in keys if key in lines]
+        consumed = sum((used.usage for used in reply.usage), Usage())
+        paid = sum(share.input_tokens for share in shares), sum(share.output_tokens for share in shares)
+        is_known = all(share.error_code != "INTERRUPTED" for share in shares)
+        if is_known and paid != (consumed.input_tokens, consumed.output_tokens):
+            wrong.append((keys, paid, consumed))
+    return wrong
 
 
 def _require_none(what: str, wrong: Any) -> None:

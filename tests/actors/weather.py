@@ -56,10 +56,18 @@ class WeatherWorker(ScriptedWorker):
             timer.cancel()
 
     def _outcome(self, call: ModelCall) -> Outcome:
-        good = judged(self._random.choice([1, 2, 3]), self._random.choice(["low", "high"]))
-        if call.kind == "task":
-            good = Done("answer")
+        good = self._good(call) if not call.parts else self._goods(call)
         return good if self.is_fair or self._random.random() < 0.5 else self._random.choice(self._bad(call))
+
+    def _good(self, call: ModelCall) -> Done:
+        if call.kind == "task":
+            return Done("answer")
+        return judged(self._random.choice([1, 2, 3]), self._random.choice(["low", "high"]))
+
+    def _goods(self, call: ModelCall) -> Done:
+        """An answer for each, or in bad weather for some."""
+        given = [(id_, self._good(part)) for id_, part in call.parts if self.is_fair or self._random.random() < 0.8]
+        return Done("", {"answers": [{"id": id_, "answer": done.structured or done.text} for id_, done in given]})
 
     def _bad(self, call: ModelCall) -> list[Outcome]:
         resets_at = self._clock.wall() + self._random.choice([-5.0, 30.0, 400.0])
