@@ -13,11 +13,26 @@ class NoSuchSchedule(msgspec.Struct, frozen=True):
 
 
 class ScheduleState(msgspec.Struct, frozen=True):
-    """`next_at` is None while it is paused."""
+    """`upcoming`: its next moments, none while it is paused."""
 
     schedule: Schedule
     mark: Mark
-    next_at: int | None
+    upcoming: tuple[int, ...]
+
+    @property
+    def next_at(self) -> int | None:
+        return self.upcoming[0] if self.upcoming else None
+
+
+class NameInUse(msgspec.Struct, frozen=True):
+    """There is such a schedule: of the configuration, which nobody else changes, or one that was added."""
+
+    name: str
+    is_configured: bool
+
+
+class TooMany(msgspec.Struct, frozen=True):
+    limit: int
 
 
 class ReadSchedules(msgspec.Struct, Request[tuple[ScheduleState, ...]], frozen=True):
@@ -29,3 +44,16 @@ class PauseSchedule(msgspec.Struct, Request[ScheduleState | NoSuchSchedule | Ref
 
     name: str
     is_paused: bool
+
+
+class AddSchedule(msgspec.Struct, Request[ScheduleState | NameInUse | TooMany | Refused], frozen=True):
+    """Begin with it now. `replace`: also if one of this name was added before, which it goes on from."""
+
+    schedule: Schedule
+    replace: bool = False
+
+
+class RemoveSchedule(msgspec.Struct, Request[ScheduleState | NoSuchSchedule | NameInUse | Refused], frozen=True):
+    """End it; what it has submitted goes on. Answers what it was."""
+
+    name: str

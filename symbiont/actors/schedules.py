@@ -1,10 +1,10 @@
-"""Schedules: submits the tasks of the configuration at their moments, each moment once.
+"""Schedules: submits the tasks of the configuration, and of schedules added since, at their moments, each moment once.
 
 Guarantees: what is due is submitted under a key made of the name and the moment, and noted in `schedules.jsonl` once the queue has acknowledged
 it: a kill between the two submits the same task again, which the queue knows by its key for `queue.idempotency_window_s`. What is
 noted is never submitted again, whichever way the clock jumps. What the disk refuses is tried again: of a schedule that catches up on
 `all` at most a hundred moments, of any other the newest. Looks at the wall clock every half minute at least, so that a corrected one is noticed.
-Without any schedule this actor does nothing at all. Does not run tasks, nor know a calendar: `domain.schedule` does.
+Without any schedule this actor does nothing at all. A name of the configuration is the configuration's. Does not run tasks, nor know a calendar: `domain.schedule` does.
 """
 
 from collections.abc import Sequence
@@ -19,14 +19,27 @@ from supervisors.exits import ExitReason
 from symbiont.actors import names
 from symbiont.actors.ledger_messages import Refused
 from symbiont.actors.queue_messages import KeyTaken, Submit
-from symbiont.actors.schedule_messages import NoSuchSchedule, PauseSchedule, ReadSchedules, ScheduleState
+from symbiont.actors.schedule_messages import (
+    AddSchedule,
+    NameInUse,
+    NoSuchSchedule,
+    PauseSchedule,
+    ReadSchedules,
+    RemoveSchedule,
+    ScheduleState,
+    TooMany,
+)
+from symbiont.domain.errors import SymbiontError
 from symbiont.domain.moment import rfc3339
-from symbiont.domain.schedule import MOST_CAUGHT_UP, Mark, Marks, Timetable
+from symbiont.domain.schedule import MOST_CAUGHT_UP, Mark, Marks, Schedule, Timetable, timetable
 from symbiont.ports import Clock, Journal, SyncFailed
 
 STEP_S: Final = 30.0
 RETRY_S: Final = 5.0
 SPARE_LINES: Final = 1_000
+MOST_SCHEDULES: Final = 1_000
+UPCOMING: Final = 5
+"""So many moments ahead are told of a schedule."""
 
 _log = structlog.get_logger("symbiont.schedules")
 
@@ -38,6 +51,7 @@ class _Look(msgspec.Struct, frozen=True):
 class Schedules(Actor):
     def __init__(self, *, timetables: Sequence[Timetable], journal: Journal, clock: Clock) -> None:
         self._timetables = {one.schedule.name: one for one in timetables}
+        self._configured = frozenset(self._timetables)
         self._journal = journal
         self._clock = clock
         self._marks = Marks()
@@ -52,7 +66,22 @@ class Schedules(Actor):
             _log.critical(
                 "schedules_damaged", file=opened.damage.file, line=opened.damage.line, hint=opened.damage.hint
             )
+        for mark in tuple(self._marks.by_name.values()):
+            self._take_up(mark)
         return Continue("begin")
+
+    def _take_up(self, mark: Mark) -> None:
+        """A schedule that was added before. A mark that belongs to none is of one that the configuration has dropped."""
+        if mark.name in self._configured:
+            return
+        try:
+            if mark.schedule is not None:
+                self._timetables[mark.name] = timetable(mark.schedule)
+                return
+        except (SymbiontError, ValueError) as error:
+            _log.error("schedule_not_readable", schedule=mark.name, error=str(error))
+            return
+        del self._marks.by_name[mark.name]
 
     async def terminate(self, reason: ExitReason) -> None:
         await self._journal.close()
@@ -69,8 +98,12 @@ class Schedules(Actor):
         match request:
             case ReadSchedules():
                 return tuple(map(self._state, self._timetables))
-            case PauseSchedule(name) if name not in self._timetables:
+            case PauseSchedule(name) | RemoveSchedule(name) if name not in self._timetables:
                 return NoSuchSchedule(name, tuple(self._timetables))
+            case AddSchedule(schedule, replace):
+                return await self._add(schedule, replace=replace)
+            case RemoveSchedule(name):
+                return await self._remove(name)
             case PauseSchedule(name, is_paused):
                 return await self._pause(name, is_paused=is_paused)
             case _:
@@ -145,9 +178,43 @@ class Schedules(Actor):
     # By hand
 
     def _state(self, name: str) -> ScheduleState:
-        mark = self._marks.by_name[name]
-        following = None if mark.is_paused else self._timetables[name].next_at(mark, self._clock.wall())
-        return ScheduleState(self._timetables[name].schedule, mark, following)
+        mark, one = self._marks.by_name[name], self._timetables[name]
+        return ScheduleState(one.schedule, mark, one.upcoming(mark, self._clock.wall(), UPCOMING))
+
+    async def _add(self, schedule: Schedule, *, replace: bool) -> ScheduleState | NameInUse | TooMany | Refused:
+        name = schedule.name
+        is_known = name in self._timetables
+        if name in self._configured or (is_known and not replace):
+            return NameInUse(name, name in self._configured)
+        if not is_known and len(self._timetables) >= MOST_SCHEDULES:
+            return TooMany(MOST_SCHEDULES)
+        now = self._clock.wall()
+        before = self._marks.by_name.get(name, Mark(name, now)) if is_known else Mark(name, now)
+        mark = msgspec.structs.replace(before, seen=now, schedule=schedule)
+        refusal = await self._write(mark)
+        if refusal:
+            return Refused(refusal)
+        self._timetables[name] = timetable(schedule)
+        self._begin_anew(mark)
+        await self._look()
+        return self._state(name)
+
+    async def _remove(self, name: str) -> ScheduleState | NameInUse | Refused:
+        if name in self._configured:
+            return NameInUse(name, is_configured=True)
+        state = self._state(name)
+        refusal = await self._write(Mark(name, self._clock.wall(), is_removed=True))
+        if refusal:
+            return Refused(refusal)
+        del self._marks.by_name[name], self._timetables[name]
+        self._owed.pop(name, None)
+        self._next.pop(name, None)
+        return state
+
+    def _begin_anew(self, mark: Mark) -> None:
+        self._marks.by_name[mark.name] = mark
+        self._owed.pop(mark.name, None)
+        self._next.pop(mark.name, None)
 
     async def _pause(self, name: str, *, is_paused: bool) -> ScheduleState | Refused:
         before = self._marks.by_name[name]
@@ -156,9 +223,7 @@ class Schedules(Actor):
             refusal = await self._write(mark)
             if refusal:
                 return Refused(refusal)
-            self._marks.by_name[name] = mark
-            self._owed.pop(name, None)
-            self._next.pop(name, None)
+            self._begin_anew(mark)
             await self._look()
         return self._state(name)
 

@@ -13,7 +13,7 @@ import msgspec
 from symbiont.config.keys import in_words, invalid, unknown
 from symbiont.domain.budget import Budget
 from symbiont.domain.errors import SymbiontError
-from symbiont.domain.schedule import Schedule, timetable
+from symbiont.domain.schedule import Schedule, name_fault, timetable
 from symbiont.domain.tier import Tier
 
 Row = TypeVar("Row", bound=msgspec.Struct)
@@ -119,9 +119,9 @@ def _check_budget(budget: Budget, place: str, source: str) -> None:
 
 
 def _check_schedule(schedule: Schedule, place: str, source: str) -> None:
-    if not schedule.name.replace("-", "_").isidentifier() or len(schedule.name) > MOST_NAME_CHARS:
-        expects = f"a word of at most {MOST_NAME_CHARS} letters, digits, - and _"
-        raise invalid(source, f"{place}.name", expects, schedule.name)
+    fault = name_fault(schedule.name)
+    if fault:
+        raise invalid(source, f"{place}.name", fault, schedule.name)
     try:
         _ = timetable(schedule).zone.info
     except SymbiontError as error:

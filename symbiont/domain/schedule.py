@@ -9,8 +9,11 @@ from typing import Literal
 import msgspec
 
 from symbiont.domain.cron import Cron, newest_between, next_after, parse
+from symbiont.domain.errors import SymbiontError
+from symbiont.domain.intake import Intake
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.task import NewTask, Priority
+from symbiont.domain.wording import quoted
 from symbiont.domain.zone import Zone
 
 CatchUp = Literal["skip", "one", "all"]
@@ -22,10 +25,11 @@ LATE_S = 60.0
 """A moment noticed within this time has not been missed."""
 
 MOST_SPANS = 64
+MOST_NAME_CHARS = 64
 
 
 class Schedule(msgspec.Struct, frozen=True):
-    """A row of `[[schedules]]`."""
+    """A row of `[[schedules]]`, or one that was added while Symbiont ran."""
 
     name: str
     cron: str
@@ -45,11 +49,12 @@ class Schedule(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self.new_task, key=f"schedule:{self.name}:{rfc3339(moment)}")
 
 
-class Mark(msgspec.Struct, frozen=True):
+class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
     """A line of `schedules.jsonl`: how far a schedule has come. `seen`: what was before is over, but for what `fired` does not say.
 
     `fired` are spans (first, last) of moments all of which were submitted, ascending. More than one exist where moments were
-    missed, or where the clock jumped.
+    missed, or where the clock jumped. `schedule` is the schedule itself if it does not stand in the configuration; one that
+    `is_removed` is over.
     """
 
     name: str
@@ -57,6 +62,8 @@ class Mark(msgspec.Struct, frozen=True):
     fired: tuple[tuple[int, int], ...] = ()
     last: int | None = None
     is_paused: bool = False
+    schedule: Schedule | None = None
+    is_removed: bool = False
 
     def has_fired(self, moment: int) -> bool:
         forgotten = len(self.fired) >= MOST_SPANS and moment < self.fired[0][0]
@@ -90,6 +97,15 @@ class Timetable(msgspec.Struct, frozen=True):
                 following = next_after(self.cron, max(last, following), self.zone.info)
         return following
 
+    def upcoming(self, mark: Mark, now: float, count: int) -> tuple[int, ...]:
+        """The next moments, `count` of them at most; none while it is paused."""
+        found: list[int] = []
+        following = None if mark.is_paused else self.next_at(mark, now)
+        while following is not None and len(found) < count:
+            found.append(following)
+            following = self.next_at(mark, following)
+        return tuple(found)
+
     def after_firing(self, mark: Mark, moment: int) -> Mark:
         """Joined to the span before if nothing lies between."""
         earlier = [span for span in mark.fired if span[1] < moment]
@@ -106,8 +122,29 @@ def timetable(schedule: Schedule) -> Timetable:
     return Timetable(schedule, parse(schedule.cron), Zone(schedule.time_zone))
 
 
+def name_fault(name: str) -> str:
+    """What a name of a schedule is to be, if it is not; else empty."""
+    if name.replace("-", "_").isidentifier() and len(name) <= MOST_NAME_CHARS:
+        return ""
+    return f"a word of at most {MOST_NAME_CHARS} letters, digits, - and _"
+
+
+def admitted(schedule: Schedule, intake: Intake) -> Schedule:
+    """A schedule that somebody asks for, if it can be kept; else a `SymbiontError` about the first thing wrong with it."""
+    fault = name_fault(schedule.name)
+    if fault:
+        raise SymbiontError("BAD_VALUE", f"expected name to be {fault}, got: {quoted(schedule.name)}")
+    try:
+        _ = timetable(schedule).zone.info
+    except ValueError:
+        message = f"expected time_zone to be the IANA name of a time zone, got: {quoted(schedule.time_zone)}"
+        raise SymbiontError("BAD_VALUE", message, hint='"Europe/Berlin"') from None
+    intake.admit(schedule.new_task)
+    return schedule
+
+
 class Marks:
-    """The last line of a name counts. It is the fold of its file."""
+    """The last line of a name counts, and one that is removed is not there. It is the fold of its file."""
 
     def __init__(self) -> None:
         self.by_name: dict[str, Mark] = {}
@@ -124,4 +161,7 @@ class Marks:
                 mark = msgspec.json.decode(line, type=Mark)
             except msgspec.ValidationError:
                 continue
-            self.by_name[mark.name] = mark
+            if mark.is_removed:
+                self.by_name.pop(mark.name, None)
+            else:
+                self.by_name[mark.name] = mark

@@ -126,6 +126,7 @@ _SCHEDULE = schedule_views.ScheduleView(
     task_preview=_TASK,
     paused=False,
     catch_up="skip",
+    upcoming=("2026-03-20T06:00:00Z", "2026-03-23T06:00:00Z"),
 )
 
 EXAMPLES: dict[type, View] = {

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from supervisors import Runtime
 from symbiont.config.schema import Config
+from symbiont.domain.intake import Intake
 from symbiont.domain.price import PriceTable
 from symbiont.domain.task import NewTask
 from symbiont.domain.tier import TierTable
@@ -38,7 +39,7 @@ class RunningService(Queries, LedgerQueries, Commands, QueueService, ScheduleSer
         LedgerQueries.__init__(self, runtime, reader)
         Commands.__init__(self, runtime, tiers=tiers, clock=clock)
         QueueService.__init__(self, runtime)
-        ScheduleService.__init__(self, runtime)
+        ScheduleService.__init__(self, runtime, Intake(tiers, config.dispatch.max_task_chars), clock)
         WebhookService.__init__(self, runtime, {one.name: one.url for one in config.webhooks.endpoints})
         self._config = config
         self._prices = prices

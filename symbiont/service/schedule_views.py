@@ -4,7 +4,10 @@ import msgspec
 
 
 class ScheduleView(msgspec.Struct, frozen=True):
-    """One schedule. `next_at` None: it is paused. `last_at`: the moment that was fired last."""
+    """One schedule. `next_at` None: it is paused. `last_at`: the moment that was fired last. `upcoming`: the next moments.
+
+    `added`: by a request and not by the configuration.
+    """
 
     name: str
     cron: str
@@ -14,10 +17,12 @@ class ScheduleView(msgspec.Struct, frozen=True):
     task_preview: str
     paused: bool
     catch_up: str
+    upcoming: tuple[str, ...] = ()
+    added: bool = False
 
 
 class ScheduleList(msgspec.Struct, frozen=True):
-    """`GET /schedules`: those of the configuration, in its order."""
+    """`GET /schedules`: those of the configuration, in its order, then those that were added."""
 
     schedules: tuple[ScheduleView, ...]
     count: int

@@ -8,8 +8,10 @@ import pytest
 from supervisors.testing import VirtualClock
 from symbiont.actors import names
 from symbiont.actors.schedule_messages import PauseSchedule, ReadSchedules
+from symbiont.config import tier_table
 from symbiont.config.schema import Config
 from symbiont.domain.errors import SymbiontError
+from symbiont.domain.intake import Intake
 from symbiont.domain.schedule import Schedule
 from symbiont.service.schedules import ScheduleService
 
@@ -32,6 +34,21 @@ def fired(system) -> list[str]:
 async def state(system):
     (one,) = await system.ask(names.SCHEDULES, ReadSchedules())
     return one
+
+
+def served(system) -> ScheduleService:
+    config = system.config
+    return ScheduleService(system.runtime, Intake(tier_table(config), config.dispatch.max_task_chars), system.clock)
+
+
+async def refusal_of(call) -> SymbiontError:
+    with pytest.raises(SymbiontError) as refused:
+        await call
+    return refused.value
+
+
+async def added(system, schedule=HOURLY, *, replace=False):
+    return await served(system).add_schedule(schedule, replace=replace, dry_run=False)
 
 
 async def test_nothing_configured_writes_nothing(system):
@@ -153,7 +170,7 @@ async def test_a_pause_that_is_not_on_disk_is_refused(start):
 
 async def test_people_see_and_pause_schedules(start):
     system = await start(config=config())
-    service = ScheduleService(system.runtime)
+    service = served(system)
     (one,) = (await service.schedules()).schedules
     assert (one.name, one.next_at, one.last_at, one.paused) == ("tidy", "2027-01-15T09:00:00Z", None, False)
     assert (await service.pause_schedule("tidy", is_paused=True)).paused
@@ -166,3 +183,129 @@ async def test_the_file_stays_small(start):
     system = await start(config=config(cron="* * * * *"))
     await system.advance(1_100 * 60.0)
     assert len(system.lines("schedules")) < 200
+
+
+# Schedules that are added while it runs
+
+
+async def test_one_that_is_added_comes_from_then_on(system):
+    await system.advance(1_800.0)
+    view = await added(system)
+    await system.advance(2 * HOUR_S)
+
+    assert (view.added, view.upcoming[:2]) == (True, ("2027-01-15T09:00:00Z", "2027-01-15T10:00:00Z"))
+    assert fired(system) == ["15T09:00:00Z", "15T10:00:00Z"]
+
+
+@pytest.mark.parametrize("how", ["crash", "restart"])
+async def test_it_outlives_a_crash_and_a_restart_and_fires_nothing_twice(start, how):
+    system = await start()
+    await added(system)
+    await system.advance(HOUR_S)
+    if how == "crash":
+        await system.crash(names.SCHEDULES)
+    else:
+        system = await start(disk=system.on_disk(), clock=VirtualClock(system.clock.wall() - 1_800.0))
+    await system.advance(2 * HOUR_S)
+
+    assert fired(system) == ["15T09:00:00Z", "15T10:00:00Z", *(["15T11:00:00Z"] if how == "crash" else [])]
+
+
+async def test_a_name_that_is_in_use_is_refused_unless_it_is_to_be_replaced(system):
+    await added(system)
+    refused = await refusal_of(added(system, msgspec.structs.replace(HOURLY, cron="@daily")))
+    assert (refused.code, refused.message) == ("CONFLICT", "expected a name that is free, got: tidy")
+
+    view = await added(system, msgspec.structs.replace(HOURLY, cron="@daily"), replace=True)
+    assert view.upcoming[0] == "2027-01-16T00:00:00Z"
+
+
+async def test_what_was_fired_stays_fired_when_one_is_replaced(system):
+    await added(system)
+    await system.advance(HOUR_S)
+    system.clock.jump_wall(-1_800.0)
+    await added(system, msgspec.structs.replace(HOURLY, priority="low"), replace=True)
+    await system.advance(HOUR_S)
+
+    assert fired(system) == ["15T09:00:00Z"]
+
+
+async def test_one_that_is_removed_comes_no_more_and_leaves_nothing_behind(start):
+    system = await start()
+    await added(system)
+    await system.advance(HOUR_S)
+    await served(system).remove_schedule("tidy")
+    await system.advance(2 * HOUR_S)
+    assert fired(system) == ["15T09:00:00Z"]
+
+    again = await start(disk=system.on_disk(), clock=VirtualClock(system.clock.wall()))
+    assert await again.ask(names.SCHEDULES, ReadSchedules()) == ()
+
+
+async def test_the_configuration_keeps_its_names(start):
+    system = await start(config=config())
+    for call in (added(system, replace=True), served(system).remove_schedule("tidy")):
+        refused = await refusal_of(call)
+        assert (refused.code, refused.hint) == ("CONFLICT", "change [[schedules]] in symbiont.toml and restart")
+
+
+async def test_a_row_of_the_configuration_wins_over_one_that_was_added_before(start):
+    system = await start()
+    await added(system)
+    again = await start(config=config(cron="@daily"), disk=system.on_disk(), clock=VirtualClock(system.clock.wall()))
+
+    assert (await state(again)).schedule.cron == "@daily"
+
+
+async def test_marks_of_schedules_that_are_gone_go_with_the_next_rewriting(start):
+    system = await start(config=config())
+    await system.advance(HOUR_S)
+    again = await start(config=config(name="other", cron="* * * * *"), disk=system.on_disk())
+    await again.advance(1_100 * 60.0)
+
+    assert {line["name"] for line in again.lines("schedules")} == {"other"}
+
+
+async def test_a_disk_that_refuses_leaves_everything_as_it_was(system):
+    system.journals["schedules"].fail_next(OSError(errno.ENOSPC, "No space left on device"))
+    assert (await refusal_of(added(system))).code == "STORAGE_REFUSED"
+    await added(system)
+    system.journals["schedules"].fail_next(OSError(errno.ENOSPC, "No space left on device"))
+    assert (await refusal_of(served(system).remove_schedule("tidy"))).code == "STORAGE_REFUSED"
+
+    assert (await state(system)).schedule == HOURLY
+
+
+async def test_a_dry_run_says_when_and_adds_nothing(system):
+    view = await served(system).add_schedule(HOURLY, replace=False, dry_run=True)
+
+    assert len(view.upcoming) == 5
+    assert await system.ask(names.SCHEDULES, ReadSchedules()) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "named"),
+    [
+        ({"name": "two words"}, "BAD_VALUE", "name"),
+        ({"name": "x" * 65}, "BAD_VALUE", "name"),
+        ({"cron": "61 * * * *"}, "BAD_VALUE", "minute"),
+        ({"cron": "@sometimes"}, "BAD_VALUE", "five fields"),
+        ({"time_zone": "Mars/Olympus"}, "BAD_VALUE", "time_zone"),
+        ({"task": " "}, "EMPTY_TASK", "task"),
+        ({"task": "x" * 400_001}, "TASK_TOO_LONG", "task"),
+        ({"force_tier": "gpt"}, "UNKNOWN_TIER", "force_tier"),
+        ({"project": "a\nb"}, "BAD_VALUE", "project"),
+    ],
+)
+async def test_what_cannot_be_kept_is_refused_by_name(system, changes, code, named):
+    refused = await refusal_of(added(system, msgspec.structs.replace(HOURLY, **changes)))
+
+    assert (refused.code, named in refused.message) == (code, True)
+
+
+async def test_there_is_an_end_to_how_many_there_may_be(system, monkeypatch):
+    monkeypatch.setattr("symbiont.actors.schedules.MOST_SCHEDULES", 1)
+    await added(system)
+    refused = await refusal_of(added(system, msgspec.structs.replace(HOURLY, name="other")))
+
+    assert (refused.code, refused.message) == ("CONFLICT", "expected at most 1 schedules, got: one more")

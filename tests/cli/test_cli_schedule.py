@@ -26,3 +26,19 @@ def test_a_schedule_is_paused_and_resumed(ask, api):
 def test_an_unknown_schedule_is_not_found(ask, api):
     api.refuses("POST", "/schedules/nope/pause", 404, "NOT_FOUND")
     assert ask("schedule", "pause", "nope").code == 3
+
+
+def test_a_schedule_is_added_and_told_when_it_comes(ask, api):
+    api.answers("POST", "/schedules", example(schedule_views.ScheduleView))
+    said = ask("schedule", "add", "daily", "Tidy up", "--cron", "0 7 * * MON-FRI", "--time-zone", "Europe/Berlin")
+    assert said.out == "name\tdaily\ncomes\t2026-03-20T06:00:00Z\ncomes\t2026-03-23T06:00:00Z\n"
+
+
+def test_a_schedule_is_removed(ask, api):
+    api.answers("POST", "/schedules/daily/remove", example(schedule_views.ScheduleView))
+    assert ask("schedule", "remove", "daily").out == "name\tdaily\nstate\tremoved\n"
+
+
+def test_a_name_in_use_is_a_conflict(ask, api):
+    api.refuses("POST", "/schedules", 409, "CONFLICT")
+    assert ask("schedule", "add", "daily", "Tidy up", "--cron", "@daily").code == 6

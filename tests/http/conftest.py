@@ -140,6 +140,14 @@ class MemoryService:
         self._note("schedules")
         return EXAMPLES[schedule_views.ScheduleList]
 
+    async def add_schedule(self, schedule, *, replace: bool, dry_run: bool) -> schedule_views.ScheduleView:
+        self._note("add_schedule", schedule, replace, dry_run)
+        return msgspec.structs.replace(EXAMPLES[schedule_views.ScheduleView], name=schedule.name, added=True)
+
+    async def remove_schedule(self, name: str) -> schedule_views.ScheduleView:
+        self._note("remove_schedule", name)
+        return EXAMPLES[schedule_views.ScheduleView]
+
     async def pause_schedule(self, name: str, *, is_paused: bool) -> schedule_views.ScheduleView:
         self._note("pause_schedule", name, is_paused)
         return msgspec.structs.replace(EXAMPLES[schedule_views.ScheduleView], paused=is_paused)
