@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from symbiont.cli.output import Pairs
 from symbiont.domain import advice
 from symbiont.domain.errors import SymbiontError
-from symbiont.domain.task import Status, Try
+from symbiont.domain.task import Status, Try, attempts_made
 from symbiont.service import views
 
 TASK_COLUMNS = ("id", "status", "tier", "priority", "waiting for", "task")
@@ -99,7 +99,7 @@ def bad_end(task: views.TaskView) -> SymbiontError | None:
     """Why a task ended without an answer; None if it has not ended so."""
     if task.status not in {Status.CANCELLED, Status.FAILED}:
         return None
-    return advice.bad_end(task.id, task.status, task.attempt, task.failure)
+    return advice.bad_end(task.id, task.status, attempts_made(task.story), task.failure)
 
 
 def still_pending(task_id: str, status: str) -> SymbiontError:

@@ -1,17 +1,18 @@
 """Commands for many tasks at once: which are meant is said by filter, and `--dry-run` tells without doing."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from symbiont.cli import output, rendering
-from symbiont.cli.client import connect
+from symbiont.cli.client import Client, connect
 from symbiont.cli.options import FLAG, Options
+from symbiont.cli.waiting import path_of
 from symbiont.domain.bulk import Verb
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.task import Priority, Status
-from symbiont.service import queue_views
+from symbiont.service import queue_views, views
 
 _DONE: dict[Verb, str] = {"retry": "sent round again", "cancel": "cancelled", "prune": "pruned"}
 
@@ -33,6 +34,11 @@ class Filter:
     def is_given(self) -> bool:
         return self != Filter()
 
+    @property
+    def narrows(self) -> bool:
+        """Whether a task that is named may be left out for what it is."""
+        return replace(self, all=False, dry_run=False).is_given
+
 
 NOTHING = Filter()
 
@@ -48,9 +54,20 @@ def apply(options: Options, verb: Verb, chosen: Filter, ids: tuple[str, ...] = (
     answer = client.decode(body, queue_views.BulkAnswer)
     if options.json:
         output.show_json(body)
-        return
-    output.show_table(("id",), [(task_id,) for task_id in answer.ids])
-    output.talk(_summary(verb, answer))
+    else:
+        output.show_table(("id",), [(task_id,) for task_id in answer.ids])
+        output.talk(_summary(verb, answer))
+    if not chosen.narrows:
+        for task_id in ids:
+            if task_id not in answer.ids:
+                raise _left_alone(client, task_id)
+
+
+def _left_alone(client: Client, task_id: str) -> SymbiontError:
+    """Why a task that was named is not among those that were changed. Raises `NOT_FOUND` if there is none."""
+    task = client.decode(client.get(path_of(task_id)), views.TaskView)
+    message = f"expected {task_id} to be done, failed or cancelled, got: {task.status}"
+    return SymbiontError("CONFLICT", message, hint=f"symbiont task show {task_id}")
 
 
 def _summary(verb: Verb, answer: queue_views.BulkAnswer) -> str:

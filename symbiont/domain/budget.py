@@ -131,8 +131,9 @@ class Use(msgspec.Struct, frozen=True):
 
     @property
     def label(self) -> str:
-        """`daily`, `per-tier (opus)`."""
-        return self.budget.name if not self.subject else f"{self.budget.name} ({self.subject})"
+        """`daily`, `per-tier (opus)`, `per-project (no project)`."""
+        subject = self.subject or ("no project" if self.budget.scope == "project" else "")
+        return f"{self.budget.name} ({subject})" if subject else self.budget.name
 
 
 class Alert(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ States and their legal transitions are the table `TRANSITIONS`; nothing else may
 Waiting (for a limit, a backoff, a schedule) is no state of its own but a reason of `pending`.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Literal
 
@@ -194,6 +195,12 @@ class Task(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     delay_s: float | None = None
     rescues: int = 0
     story: tuple[Try, ...] = ()
+
+
+def attempts_made(story: Sequence[Try]) -> int:
+    """How many attempts have made a call; of one whose story is full, those before it count too."""
+    forgotten = story[0].attempt - 1 if len(story) >= STORY_LENGTH else 0
+    return forgotten + len({one.attempt for one in story})
 
 
 def asked_for(task: Task) -> NewTask:

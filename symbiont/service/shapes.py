@@ -8,7 +8,7 @@ from symbiont.actors.heartbeat import Snapshot
 from symbiont.domain.advice import bad_end
 from symbiont.domain.lanes import Closed
 from symbiont.domain.moment import rfc3339
-from symbiont.domain.task import Status, Task
+from symbiont.domain.task import Status, Task, attempts_made
 from symbiont.domain.totals import Tally, Totals
 from symbiont.service import views
 
@@ -74,7 +74,7 @@ def answered(task: Task) -> views.TaskAnswer:
     answer = task_answer(task)
     if task.status is Status.DONE and answer is not None:
         return answer
-    raise bad_end(task.id, task.status.value, task.attempt, task.failure)
+    raise bad_end(task.id, task.status.value, attempts_made(task.story), task.failure)
 
 
 def model_total(tally: Tally) -> views.ModelTotal:

@@ -245,3 +245,10 @@ async def test_a_notice_that_a_crash_took_along_is_given_by_the_next_start(start
     after = await start(config=whole, disk=before.on_disk())
     await after.advance(60.0)
     assert {event for event, _, _ in of_limits(after)} == {"limit.warning", "limit.reached"}
+
+
+async def test_a_budget_of_each_project_is_also_that_of_all_tasks_without_one_and_says_so(start):
+    system = await start(config=config(limit_calls=0, scope="project", on_limit="refuse"))
+    task = await system.task(await system.submit(force_tier="haiku"))
+
+    assert task.failure.detail.startswith("budget daily (no project): 0 of 0 calls made")

@@ -145,3 +145,37 @@ def test_a_task_that_ends_badly_ends_the_wait_with_its_reason(ask, api, a_task, 
 
     assert (ran.code, ran.error["code"]) == (exit_code, code)
     assert ran.error["details"]["hint"] == advice(code, "task-1")
+
+
+BULK = {"verb": "prune", "ids": ["task-1"], "count": 1, "dry_run": False, "refused": [], "is_all": True}
+
+
+def test_tasks_that_are_named_are_pruned(ask, api):
+    api.answers("POST", "/tasks/prune", BULK)
+
+    assert (ask("task", "prune", "task-1").code, api.seen[0].fields) == (
+        0,
+        {"ids": ["task-1"], "all": False, "dry_run": False},
+    )
+
+
+def test_a_task_that_is_named_and_unknown_is_not_found(ask, api):
+    api.answers("POST", "/tasks/prune", BULK)
+    api.refuses("GET", "/task/task-2", 404, "NOT_FOUND")
+
+    assert ask("task", "prune", "task-1", "task-2").code == 3
+
+
+@pytest.mark.parametrize("flags", [(), ("--json",), ("--dry-run",)])
+def test_a_task_that_is_named_and_not_over_is_a_conflict(ask, api, a_task, flags):
+    api.answers("POST", "/tasks/prune", {**BULK, "ids": [], "count": 0})
+    api.answers("GET", "/task/task-1711123456", a_task(status="pending"))
+    ran = ask("task", "prune", "task-1711123456", *flags)
+
+    assert (ran.code, "got: pending" in ran.err) == (6, True)
+
+
+def test_a_filter_may_leave_out_what_is_named(ask, api):
+    api.answers("POST", "/tasks/prune", {**BULK, "ids": [], "count": 0})
+
+    assert ask("task", "prune", "task-1", "--status", "failed").code == 0
