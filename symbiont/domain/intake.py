@@ -90,8 +90,8 @@ def _check_project(project: str) -> None:
 
 
 def _check_key(key: str) -> None:
-    if len(key) > MAX_KEY_CHARS or not key.isprintable():
-        expected = f"at most {MAX_KEY_CHARS} printable characters"
+    if len(key) > MAX_KEY_CHARS or not key.isprintable() or (key and not key.strip()):
+        expected = f"some text of at most {MAX_KEY_CHARS} printable characters"
         raise SymbiontError("BAD_VALUE", f"expected idempotency_key to be {expected}, got: {quoted(key)}")
 
 
@@ -102,4 +102,6 @@ def _check_moment(new: NewTask) -> None:
         message = f"expected delay_s to be 0..{LONGEST_DELAY_S:.0f} seconds, got: {new.delay_s:g}"
         raise SymbiontError("BAD_VALUE", message, hint="run_at takes a moment")
     if new.run_at is not None and not 0 <= new.run_at < LATEST_MOMENT_S:
-        raise SymbiontError("BAD_VALUE", f"expected run_at to be after 1970, got: {new.run_at:.0f} s since then")
+        raise SymbiontError(
+            "BAD_VALUE", f"expected run_at to lie between 1970 and 9999, got: {new.run_at:.0f} s since 1970"
+        )

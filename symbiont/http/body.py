@@ -1,12 +1,15 @@
 """Reading a request body: bounded in size and time, decoded into one JSON object.
 
 Guarantees that a body ends as a dict of decoded JSON or as a SymbiontError that says where it went wrong; nothing a
-client sends (endless chunks, broken UTF-8, a million brackets) ends in anything else. Of a key given twice, the last
-counts. Does not judge what the object means: that is `parse.py`.
+client sends (endless chunks, broken UTF-8, a million brackets) ends in anything else. A key given twice is refused: which of
+the two was meant, nobody knows. Does not judge what the object means: that is `parse.py`.
 """
 
 import asyncio
+import codecs
+import json
 import re
+from contextlib import suppress
 from typing import cast
 
 import msgspec
@@ -47,7 +50,11 @@ def decode_object(body: bytes) -> dict[str, object]:
     """The JSON object a body holds. Raises BAD_JSON with line, column and byte, or WRONG_TYPE for any other value."""
     if not body.strip():
         raise SymbiontError("BAD_JSON", "expected the body to be a JSON object, got: nothing", hint=_EXAMPLE)
+    if body.startswith(codecs.BOM_UTF8):
+        message = "expected the body to be JSON, got: a byte order mark before it"
+        raise SymbiontError("BAD_JSON", message, hint="send UTF-8 without one")
     value = _decode(body)
+    _refuse_doubles(body)
     if not isinstance(value, dict):
         message = f"expected the body to be a JSON object, got: {quoted(value)}"
         raise SymbiontError("WRONG_TYPE", message, hint=_EXAMPLE)
@@ -66,6 +73,20 @@ def _decode(body: bytes) -> object:
     except RecursionError:
         message = "expected the body to be a JSON object of a few levels, got: nesting too deep to read"
         raise SymbiontError("BAD_JSON", message, hint=_EXAMPLE) from None
+
+
+def _refuse_doubles(body: bytes) -> None:
+    """The decoder itself takes the last of several."""
+    with suppress(ValueError, RecursionError):  # what Python does not read though the decoder did
+        json.loads(body, object_pairs_hook=_once)
+
+
+def _once(pairs: list[tuple[str, object]]) -> None:
+    seen = set[str]()
+    for key, _ in pairs:
+        if key in seen:
+            raise SymbiontError("BAD_JSON", f"expected every key once, got: {quoted(key)} twice")
+        seen.add(key)
 
 
 def _malformed(body: bytes, complaint: str) -> SymbiontError:

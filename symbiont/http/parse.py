@@ -7,13 +7,12 @@ A field given as `null` counts as absent.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from math import inf
 from typing import TypeVar
 
 import msgspec
 
 from symbiont.domain.errors import SymbiontError, no_such_task
-from symbiont.domain.intake import Intake
+from symbiont.domain.intake import LONGEST_DELAY_S, Intake
 from symbiont.domain.moment import moment_of
 from symbiont.domain.task import NewTask, Priority, Source, Status
 from symbiont.domain.wording import did_you_mean, listed, quoted
@@ -181,7 +180,10 @@ def _delay_s(fields: Mapping[str, object]) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise SymbiontError("WRONG_TYPE", f"expected delay_s to be a number, got: {quoted(value)}")
-    return float(value) if abs(value) < 1e300 else inf
+    if abs(value) > LONGEST_DELAY_S:  # also what no float can hold
+        message = f"expected delay_s to be 0..{LONGEST_DELAY_S:.0f} seconds, got: {quoted(value)}"
+        raise SymbiontError("BAD_VALUE", message, hint="run_at takes a moment")
+    return float(value)
 
 
 def _not_among(name: str, text: str, known: Sequence[str]) -> SymbiontError:

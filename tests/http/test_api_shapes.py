@@ -43,12 +43,6 @@ async def test_null_in_an_optional_field_counts_as_absent(api):
     assert api.service.seen[0][1] == NewTask("Say hello", "direct")
 
 
-async def test_of_a_key_given_twice_the_last_counts(api):
-    reply = await api.post_bytes("/task", b'{"task": "first", "task": "last"}')
-
-    assert reply.json["task"] == "last"
-
-
 async def test_a_dry_run_calls_no_model(api):
     reply = await api.post("/task?dry_run=true", {"task": "Say hello"})
 
