@@ -19,7 +19,7 @@ import msgspec
 from supervisors import NO_REPLY, Actor, From, Tasks
 from supervisors.exits import ExitReason
 from symbiont.actors import names
-from symbiont.actors.ledger_messages import BudgetFreed, ReadDamage, refusal
+from symbiont.actors.ledger_messages import BudgetFreed, ReadDamage, Refused, refusal
 from symbiont.actors.queue_bulk import BulkRun, NextPortion, chosen
 from symbiont.actors.queue_intake import QueueIntake
 from symbiont.actors.queue_messages import (
@@ -184,6 +184,8 @@ class Queue(Actor):
         match message:
             case Written() | Pruned() | Compacted():
                 stop = self._record.landed(message)
+                if isinstance(message, Written) and message.error is not None:
+                    self._begin_refused(message.new, message.error)
                 self._record.compact_if_due()
                 if message.error is not None:
                     self._taken_back()
@@ -311,8 +313,7 @@ class Queue(Actor):
             self._recovery.ended(task)
             if self._finishes.is_followed:
                 self.named(names.WEBHOOKS).cast(TaskFinished())
-            for from_ in self._waiters.pop(task.id, ()):
-                from_.reply(task)
+            self._tell_waiters(task.id, task)
         self._switches.moved()
 
     def _taken_back(self) -> None:
@@ -326,3 +327,12 @@ class Queue(Actor):
     def _now(self) -> float:
         """For what is kept for a time: a wall clock that is ahead for a moment must not throw anything away."""
         return self._wall.at(self._clock.wall(), self._clock.monotonic())
+
+    def _begin_refused(self, task: Task, error: Exception) -> None:
+        """Nobody knows for how long, and no model is called before: who waits is told. An answer that is there is written yet."""
+        if task.status is Status.PROCESSING:
+            self._tell_waiters(task.id, refusal(error))
+
+    def _tell_waiters(self, task_id: str, answer: Task | Refused) -> None:
+        for from_ in self._waiters.pop(task_id, ()):
+            from_.reply(answer)

@@ -59,8 +59,8 @@ class Get(msgspec.Struct, Request[Task | NoSuchTask], frozen=True):
     id: str
 
 
-class AwaitFinal(msgspec.Struct, Request[Task | NoSuchTask], frozen=True):
-    """Answered once the task is done, failed or cancelled."""
+class AwaitFinal(msgspec.Struct, Request[Task | NoSuchTask | Refused], frozen=True):
+    """Answered once the task is done, failed or cancelled, or when the disk refuses to write down that it begins."""
 
     id: str
 

@@ -7,6 +7,7 @@ from supervisors.exits import NOPROC, TIMEOUT
 from symbiont.actors import names
 from symbiont.actors.dispatcher import Wake
 from symbiont.actors.heartbeat import BeatNow
+from symbiont.actors.ledger_messages import Refused
 from symbiont.actors.queue_messages import (
     AwaitFinal,
     Cancel,
@@ -89,7 +90,10 @@ class Commands:
         while True:
             left_s = deadline_s - self._runtime.clock.monotonic()
             try:
-                return checked(await queue.call(AwaitFinal(task_id), timeout_s=max(0.0, left_s)))
+                answer = await queue.call(AwaitFinal(task_id), timeout_s=max(0.0, left_s))
+                if isinstance(answer, Refused):
+                    raise _kept(task_id, answer)
+                return checked(answer)
             except CallExit as exit_:
                 if exit_.reason == TIMEOUT:
                     raise await self._still_pending(task_id, wait_s) from None
@@ -138,3 +142,12 @@ def _perhaps_recorded() -> SymbiontError:
     """The queue went away while it wrote: only the list of tasks tells."""
     message = "expected to hear that the task was recorded, got: nothing, for the queue is being restarted or shut down"
     return SymbiontError("OUTCOME_UNKNOWN", message, hint="before you send it again: symbiont task list")
+
+
+def _kept(task_id: str, refused: Refused) -> SymbiontError:
+    message = (
+        f"expected the disk to take the beginning of {task_id}, got: {refused.reason}; it begins when there is room"
+    )
+    return SymbiontError(
+        "STORAGE_REFUSED", message, hint=f"df -h; symbiont task wait {task_id}", details={"id": task_id}
+    )

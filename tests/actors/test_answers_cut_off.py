@@ -1,6 +1,7 @@
 """What whoever waits for a task is told when the tree is restarted or taken down under the request."""
 
 import asyncio
+import errno
 
 import pytest
 
@@ -99,3 +100,20 @@ async def test_a_request_that_was_let_in_while_the_door_died_runs_once_and_is_an
     outcome = await asyncio.gather(asking, return_exceptions=True)
     assert [getattr(one, "code", "answered") for one in outcome] in (["RESTARTING"], ["answered"])
     assert len(system.worker.calls) == ["RESTARTING", "answered"].index(getattr(outcome[0], "code", "answered"))
+
+
+async def test_who_waits_for_a_task_whose_beginning_the_disk_refuses_is_told_at_once_and_the_task_is_kept(
+    system, commands
+):
+    written = system.journals["queue"]
+    written.when_durable = lambda: [written.fail_next(OSError(errno.ENOSPC, "No space left on device"))]
+    asking = asyncio.ensure_future(commands.run_task(NEW, wait_s=900.0))
+    await system.quiet()
+    with pytest.raises(SymbiontError) as refused:
+        await asking
+
+    assert (refused.value.code, refused.value.details) == ("STORAGE_REFUSED", {"id": "task-1800000000"})
+    assert refused.value.hint == "df -h; symbiont task wait task-1800000000"
+    written.when_durable = lambda: None
+    await system.advance(60.0)
+    assert (await system.task("task-1800000000")).status == "done"
