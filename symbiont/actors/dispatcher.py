@@ -37,12 +37,14 @@ from symbiont.actors.ledger import Append, Refused
 from symbiont.actors.limits import Limits
 from symbiont.actors.queue_messages import EndWaits, Get, Rescue, StopRun, SweepIsDue, Take, WorkIsDue
 from symbiont.actors.run_steps import Fail, Stopped, run_label, runs_in
+from symbiont.actors.webhook_messages import LimitNotice
 from symbiont.config.schema import Batching
 from symbiont.domain.closure import ClosurePolicy
 from symbiont.domain.lanes import Closed, LaneBook
 from symbiont.domain.outcome import Cancelled, Outcome
 from symbiont.domain.task import Failure, Source, Task
 from symbiont.domain.tier import TierTable
+from symbiont.domain.webhook import LaneClosed
 from symbiont.ports import Clock, Journal, Randomness
 
 RUN_SHUTDOWN_S: Final = 15.0
@@ -115,7 +117,13 @@ class Dispatcher(Actor):
         self._left_of_sweep = 0
         self._book = LaneBook(lanes)
         self._limits = Limits(
-            self._book, journal=journal, clock=clock, randomness=randomness, policy=policy, jitter_s=wake_jitter_s
+            self._book,
+            journal=journal,
+            clock=clock,
+            randomness=randomness,
+            policy=policy,
+            jitter_s=wake_jitter_s,
+            tell=self._limit_reached,
         )
         self._runs: dict[Process, Run] = {}
         self._most_runs = sum(workers.values())
@@ -208,6 +216,9 @@ class Dispatcher(Actor):
                 return self._fill()
             case _:
                 return super().handle_info(message)
+
+    def _limit_reached(self, limit: LaneClosed) -> None:
+        self.named(names.WEBHOOKS).cast(LimitNotice(limit))
 
     # Starting runs
 

@@ -6,7 +6,7 @@ of the provider's (`STOPPAGES`) is forgotten by a restart.
 Does not decide where a task goes: that is `domain.routing`, over the lanes of `book`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -14,12 +14,17 @@ import structlog
 
 from symbiont.domain.closure import LONGEST_CREDIBLE_WAIT_S, ClosurePolicy, closure_of, limit_of, proves_service
 from symbiont.domain.lanes import Closed, Key, LaneBook
+from symbiont.domain.moment import rfc3339
 from symbiont.domain.outcome import LimitScope, Outcome
 from symbiont.domain.routing import STOPPAGES
+from symbiont.domain.webhook import LaneClosed
 from symbiont.ports import Clock, Journal, Randomness, SyncFailed
 
 SPARE_LINES: Final = 1_000
 """So many lines that say nothing new may stand in the file when it is opened."""
+
+_PASSING: Final = ("rate_limit",)
+"""Limits that come and go by the second: nobody is to be woken for them."""
 
 _log = structlog.get_logger("symbiont.limits")
 
@@ -42,7 +47,9 @@ class _Noted:
 
 
 class Limits:
-    """`jitter_s`: how much later than announced a lane opens at most, so that not everybody comes back at once."""
+    """`jitter_s`: how much later than announced a lane opens at most, so that not everybody comes back at once. `tell` hears of
+    every limit when it comes into force, and not again while it lasts.
+    """
 
     def __init__(
         self,
@@ -53,6 +60,7 @@ class Limits:
         randomness: Randomness,
         policy: ClosurePolicy,
         jitter_s: float,
+        tell: Callable[[LaneClosed], object],
     ) -> None:
         self.book = book
         self._journal = journal
@@ -60,6 +68,7 @@ class Limits:
         self._randomness = randomness
         self._policy = policy
         self._jitter_s = jitter_s
+        self._tell = tell
 
     async def open(self) -> None:
         """Also limits that ended meanwhile count: they are half open until a probe has worked.
@@ -120,7 +129,10 @@ class Limits:
     async def _shut(self, key: Key, until: float, now: float) -> None:
         worker, tier, name = key
         opens_at = until + self._randomness.uniform(0.0, self._jitter_s)
+        is_first = all(limit.key != key for limit in self.book.limits)  # else it has only lasted longer
         await self._put(Closed(worker, name, until, opens_at, tier))
+        if is_first and name not in _PASSING:
+            self._tell(LaneClosed(name, worker, rfc3339(until), rfc3339(now), tier))
         _log.warning("lane_closed", worker=worker, tier=tier or "all", limit=name, for_s=round(opens_at - now, 1))
 
     async def lift_all(self) -> tuple[Closed, ...]:

@@ -17,7 +17,7 @@ from symbiont.actors.webhook_messages import FinishedAfter
 from symbiont.domain.fan_out import fan_out, fan_out_limit, orphaned, registered
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.outbox import Change, Endpoint
-from symbiont.domain.webhook import Hook, LimitReached
+from symbiont.domain.webhook import Hook, LimitEvent
 from symbiont.ports import Clock
 
 PAGE: Final = 100
@@ -62,7 +62,7 @@ class WebhookIntake:
             elif await self._file.put(change):
                 return
 
-    async def take_notice(self, limit: LimitReached) -> None:
+    async def take_notice(self, limit: LimitEvent) -> None:
         """Whoever gave it may give it again if a full disk refuses it now."""
         change = fan_out_limit(limit, self._hooks, self._box, rfc3339(self._clock.wall()))
         if change is not None:

@@ -7,7 +7,7 @@ from symbiont.actors.ledger_messages import Refused
 from symbiont.domain.finishes import FinishedPage
 from symbiont.domain.outbox import Delivery, Endpoint, State
 from symbiont.domain.redelivery import Told
-from symbiont.domain.webhook import Event, Hook, LimitReached
+from symbiont.domain.webhook import Event, Hook, LimitEvent
 
 
 class FinishedAfter(msgspec.Struct, Request[FinishedPage], frozen=True):
@@ -22,12 +22,12 @@ class TaskFinished(msgspec.Struct, frozen=True):
 
 
 class LimitNotice(msgspec.Struct, frozen=True):
-    """A limit is nearly (`warning`) or quite (`reached`) used up.
+    """A limit is nearly (`warning`) or quite (`reached`) used up: one of a budget, or of a provider.
 
     May be cast again at any time, at every start for instance: a notice of one limit, period and level is told once.
     """
 
-    limit: LimitReached
+    limit: LimitEvent
 
 
 class NoSuchWebhook(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from symbiont.domain.task import Task
 from symbiont.domain.webhook import (
     TASK_HOOK,
     Hook,
-    LimitReached,
+    LimitEvent,
     limit_message,
     task_message,
     wants_limit,
@@ -45,7 +45,7 @@ def _for(task: Task, hook: Hook, at: str) -> list[Delivery]:
     return [delivery_of(message, hook.name, at, task.webhook_url if hook.name == TASK_HOOK else "")]
 
 
-def fan_out_limit(limit: LimitReached, hooks: Mapping[str, Hook], box: Outbox, at: str) -> Change | None:
+def fan_out_limit(limit: LimitEvent, hooks: Mapping[str, Hook], box: Outbox, at: str) -> Change | None:
     """The same of a limit; None if it has been told. Who is disabled or full does not hear of it."""
     message = limit_message(limit)
     if box.knows_notice(message.id):

@@ -67,6 +67,21 @@ class LimitReached(msgspec.Struct, frozen=True):
     tier: str = ""
 
 
+class LaneClosed(msgspec.Struct, frozen=True):
+    """A limit of a provider has closed a worker, or one tier of it, until about `resets_at` (RFC 3339)."""
+
+    limit: str
+    worker: str
+    resets_at: str
+    at: str
+    tier: str = ""
+    level: Literal["reached"] = "reached"
+    project: str = ""
+
+
+LimitEvent = LimitReached | LaneClosed
+
+
 class Message(msgspec.Struct, frozen=True):
     """An event as it is told: the same id and the same bytes to whoever hears of it, however often."""
 
@@ -89,7 +104,7 @@ def wants_task(hook: Hook, task: Task) -> bool:
     return _wants(hook, event, task.project)
 
 
-def wants_limit(hook: Hook, limit: LimitReached) -> bool:
+def wants_limit(hook: Hook, limit: LimitEvent) -> bool:
     return hook.name != TASK_HOOK and _wants(hook, f"limit.{limit.level}", limit.project)
 
 
@@ -111,13 +126,14 @@ def task_message(task: Task, *, include_result: bool) -> Message:
     return Message(_id("task", task.id, task.status.value, str(task.finish)), event, body, task.id)
 
 
-def limit_message(limit: LimitReached) -> Message:
+def limit_message(limit: LimitEvent) -> Message:
     """Told once for every limit, period and level: who tells it again makes the same id."""
-    key = msgspec.json.encode([limit.limit, limit.period, limit.level, limit.project, limit.tier])
+    period, of = (limit.resets_at, limit.worker) if isinstance(limit, LaneClosed) else (limit.period, limit.project)
+    key = msgspec.json.encode([limit.limit, period, limit.level, of, limit.tier])
     event: Event = "limit.warning" if limit.level == "warning" else "limit.reached"
     data = {name: value for name, value in msgspec.structs.asdict(limit).items() if name not in {"level", "at"}}
     mark = hashlib.sha256(key).hexdigest()[:16]
-    return Message(_id("limit", limit.level, limit.period, mark), event, _body(event, limit.at, data))
+    return Message(_id("limit", limit.level, period, mark), event, _body(event, limit.at, data))
 
 
 def probe_message(hook: str, at: str, number: int) -> Message:

@@ -19,7 +19,7 @@ from symbiont.actors.webhook_messages import (
     TooManyTests,
 )
 from symbiont.config.schema import Config, Dispatch, Endpoint, Webhooks
-from symbiont.domain.outcome import Refused
+from symbiont.domain.outcome import NoCredit, RateLimited, Refused, UsageLimited
 from symbiont.domain.redelivery import Told
 from symbiont.domain.webhook import LimitReached
 from tests.actors.endpoint_twin import said
@@ -118,6 +118,44 @@ async def test_a_task_that_ends_twice_is_told_twice_under_two_ids(system):
     await system.quiet()
     assert [said(notice)["type"] for notice in system.endpoints.heard] == ["task.failed", "task.failed"]
     assert len({notice.message_id for notice in system.endpoints.heard}) == 2
+
+
+async def test_a_limit_of_a_provider_is_told_once_however_many_tasks_meet_it(system):
+    reset = system.clock.wall() + 3_600.0
+    system.worker.script(*[UsageLimited("five_hour", "account", reset)] * 2)
+    for _ in range(3):
+        await system.submit(force_tier="haiku")
+    await system.advance(60.0)
+    (notice,) = [said(each) for each in system.endpoints.heard]
+
+    assert notice["type"] == "limit.reached"
+    assert notice["data"] == {
+        "limit": "five_hour",
+        "worker": "claude",
+        "resets_at": "2027-01-15T09:00:00Z",
+        "tier": "",
+        "project": "",
+    }
+
+
+async def test_a_limit_that_outlasts_its_end_is_the_same_one_and_the_next_is_another(system):
+    system.worker.script(*[NoCredit()] * 3)
+    await system.submit(force_tier="haiku")
+    await system.advance(LONG_S)
+    assert len([each for each in system.endpoints.heard if said(each)["type"] == "limit.reached"]) == 1
+
+    system.worker.script(NoCredit())
+    await system.submit(force_tier="haiku")
+    await system.advance(LONG_S)
+    assert len([each for each in system.endpoints.heard if said(each)["type"] == "limit.reached"]) == 2
+
+
+async def test_a_rate_limit_wakes_nobody(system):
+    system.worker.script(RateLimited(5.0))
+    await system.submit(force_tier="haiku")
+    await system.advance(60.0)
+
+    assert [said(each)["type"] for each in system.endpoints.heard] == ["task.done"]
 
 
 async def test_a_limit_is_told_once_for_each_level_however_often_it_is_noticed(system):
