@@ -5,7 +5,7 @@ Makers are called again at every restart of an actor; what outlives a restart (j
 
 import asyncio
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 
@@ -105,8 +105,8 @@ class Journals:
     schedules: FileJournal
 
     def problems(self) -> tuple[str, ...]:
-        """What of the ledger and the queue is damaged, and how to mend it."""
-        found = (self.ledger.damage, self.queue.damage)
+        """What is damaged, and how to mend it."""
+        found = (getattr(self, field.name).damage for field in fields(self))
         return tuple(f"{damage.reason}; repair: {damage.hint}" for damage in found if damage is not None)
 
 

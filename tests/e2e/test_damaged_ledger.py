@@ -44,3 +44,18 @@ def test_from_damage_to_repair(tmp_path):
         assert server.ask("POST", "/task", {"task": "Say yes"}).status == 200
         assert server.ask("GET", "/health").body == {"runtime": "python/asyncio", "status": "ok"}
         assert server.ask("GET", "/ledger").body["count"] == 3
+
+
+def test_any_other_journal_that_is_damaged_is_told_with_what_mends_it(tmp_path):
+    with Orchestrator(tmp_path, REHEARSAL) as server:
+        for _ in range(3):
+            server.ask("POST", "/heartbeat")
+        server.stop()
+        beats = server.data / "heartbeat.jsonl"
+        first, *rest = beats.read_bytes().splitlines(keepends=True)
+        beats.write_bytes(b"".join([first[:20] + b"#" + first[21:], *rest]))
+
+        server.start()
+        health = server.ask("GET", "/health").body
+        assert (health["status"], f"mv '{beats}' '{beats}.broken'" in health["problems"][0]) == ("damaged", True)
+        assert server.ask("POST", "/task", {"task": "Say yes"}).status == 200
