@@ -15,7 +15,8 @@ Scenarios by name, with their options:
     hang             headers, then silence                        hang_noheaders   silence from the start
     slow             `first_byte_s` before the first event, `chunk_s` before every 20 characters
     max_tokens refusal   an answer that stops for that reason
-    structured       calls the tool StructuredOutput with `object`, once, or every time with `again`
+    structured       calls the tool StructuredOutput with `object`, once, or every time with `again`; with `each`, a text before
+                     every request of a call for several, as such a call wants it
 
 `models` (words) restricts a scenario to requests whose model contains one of them. A hanging scenario ends with `close`.
 """
@@ -225,9 +226,20 @@ class _Answer:
             return [], "refusal"
         if schema and self.name == "structured" and (self.scenario.get("again") or not self.answered()):
             tool = {"type": "tool_use", "id": f"toolu_{self.id}", "name": "StructuredOutput"}
-            return [tool | {"input": self.scenario.get("object", {})}], "tool_use"
+            return [
+                tool | {"input": self.of_several() if "each" in self.scenario else self.scenario.get("object", {})}
+            ], "tool_use"
         text = self.scenario.get("text", f"the stand-in speaks as {self.request.get('model')}")
         return [{"type": "text", "text": text}], "max_tokens" if self.name == "max_tokens" else "end_turn"
+
+    def of_several(self) -> Json:
+        contents = [message["content"] for message in self.request.get("messages", ())]
+        texts = [each if isinstance(each, str) else block.get("text", "") for each in contents for block in each]
+        asked = next(text[text.index('[{"id":') :] for text in texts if '[{"id":' in text)
+        requests, _ = json.JSONDecoder().raw_decode(asked)
+        return {
+            "answers": [{"id": one["id"], "answer": f"{self.scenario['each']} {one['request']}"} for one in requests]
+        }
 
     def answered(self) -> bool:
         """Whether the tool has been called already; newer releases add reminders after its result."""

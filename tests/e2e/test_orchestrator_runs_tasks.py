@@ -139,3 +139,17 @@ def test_a_slow_answer_is_no_stalled_one(with_claude, stand_in):
 
     assert (answer.status, answer.body["result"]) == (200, "slow " * 40)
     assert answer.body["elapsed_seconds"] > 2
+
+
+def test_small_tasks_share_one_call_of_the_real_cli(with_claude, stand_in):
+    stand_in.scenario(name="structured", each="done:", usage={"input_tokens": 1000, "output_tokens": 50})
+    settings = {"batching__enabled": True, "batching__max_tasks": 3, "batching__patience_s": 30.0}
+    with with_claude(**settings, **QUICK) as server:
+        ids = [server.enqueue(f"Say {number}", force_tier="haiku") for number in range(3)]
+        answers = [server.ended(task_id)["answer"]["result"] for task_id in ids]
+        lines = server.ledger()
+
+    assert answers == ["done: Say 0", "done: Say 1", "done: Say 2"]
+    assert len({line["shared_call"] for line in lines}) == 1
+    assert sum(line["estimated_cost_usd"] for line in lines) == pytest.approx(sum(map(cost_usd, lines)), abs=1e-12)
+    assert len(lines) == 3
