@@ -14,6 +14,7 @@ import msgspec
 
 from symbiont.domain.json_in_text import object_in
 from symbiont.domain.outcome import (
+    CODES,
     BadOutput,
     BadRequest,
     BudgetExceeded,
@@ -31,18 +32,12 @@ from symbiont.domain.usage import ModelUsage, Usage
 
 NO_ANSWER: Final = "the call for several tasks brought no usable answer for this one"
 
-_ABOUT_A_REQUEST: Final = {
-    TooLong: "TOO_LONG",
-    Refused: "REFUSED",
-    Truncated: "TRUNCATED",
-    BudgetExceeded: "BUDGET_EXCEEDED",
-    TurnsExceeded: "TURNS_EXCEEDED",
-    BadOutput: "BAD_OUTPUT",
-    Empty: "EMPTY",
-    TimedOut: "TIMED_OUT",
-    BadRequest: "BAD_REQUEST",
-}
+_ABOUT_A_REQUEST: Final[frozenset[type[Outcome]]] = frozenset(
+    {TooLong, Refused, Truncated, BudgetExceeded, TurnsExceeded, BadOutput, Empty, TimedOut, BadRequest}
+)
 """Ends of a shared call that may be the doing of any of its requests."""
+
+_THEIR_CODES: Final = frozenset(CODES[kind] for kind in _ABOUT_A_REQUEST)
 
 _SYSTEM: Final = (
     "{system}\n\n"
@@ -68,7 +63,7 @@ def may_share(task: Task, max_chars: int) -> bool:
     """Whether a task may share a call: it is small, nobody waits for it, and no call that it was part of has come to grief."""
     if task.source != "queued" or task.rescues or len(task.task) > max_chars:
         return False
-    return not any(one.shares and one.outcome in _ABOUT_A_REQUEST.values() for one in task.story)
+    return not any(one.shares and one.outcome in _THEIR_CODES for one in task.story)
 
 
 def joined(system: str, prompts: Mapping[str, str], schema: dict[str, Any] | None) -> Joined:

@@ -169,7 +169,7 @@ Outcome = (
     | Cancelled
 )
 
-_CODES: dict[type[Outcome], str] = {
+CODES: dict[type[Outcome], str] = {
     Done: "DONE",
     UsageLimited: "USAGE_LIMITED",
     RateLimited: "RATE_LIMITED",
@@ -195,7 +195,7 @@ _CODES: dict[type[Outcome], str] = {
 
 def code_of(outcome: Outcome) -> str:
     """The stable code of an outcome, e.g. `USAGE_LIMITED`."""
-    return _CODES[type(outcome)]
+    return CODES[type(outcome)]
 
 
 def detail_of(outcome: Outcome) -> str:
