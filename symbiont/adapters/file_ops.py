@@ -66,6 +66,15 @@ class FileOps:
         finally:
             os.close(fd)
 
+    def size_here(self, path: Path, fd: int) -> int | None:
+        """How large the open file is; None if `path` names another file by now, or none."""
+        opened = os.fstat(fd)
+        try:
+            named = path.stat()
+        except FileNotFoundError:
+            return None
+        return opened.st_size if os.path.samestat(opened, named) else None
+
     def rename(self, source: Path, target: Path) -> None:
         source.replace(target)
 

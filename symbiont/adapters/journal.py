@@ -49,8 +49,12 @@ class FileJournal:
         self._repair = repair
         self._files = files or FileOps()
         self._writer: JournalWriter | None = None
-        self.damage: Damage | None = None
-        """What was damaged when it was opened last."""
+        self._damage: Damage | None = None
+
+    @property
+    def damage(self) -> Damage | None:
+        """What was damaged when it was opened last, or has been since."""
+        return self._damage if self._writer is None else self._writer.damage
 
     async def open(self, fold: Fold) -> Opened:
         """Recover, and read into `fold`, in a thread. A journal still open is closed first.
@@ -63,7 +67,6 @@ class FileJournal:
         )
         self._writer = JournalWriter(self._path, file, fold, max_pending=self._max_pending)
         opened = await self._writer.start()
-        self.damage = opened.damage
         self._tell_of(opened)
         return opened
 
@@ -105,4 +108,4 @@ class FileJournal:
         writer.stop()
         await asyncio.to_thread(writer.join)
         if self._writer is writer:
-            self._writer = None
+            self._damage, self._writer = writer.damage, None

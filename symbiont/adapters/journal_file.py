@@ -2,12 +2,17 @@
 
 Guarantees: a batch that `append` returns from is durable; after an `OSError` nothing of it remains, and the next batch may
 succeed; after a failed sync (`SyncFailed`) nothing succeeds until the file is opened anew. Every call blocks on the disk.
-Does not lock: one thread per object, one process per file.
+What somebody else does to the file while it is open is noticed before the next batch, if `LOOK_EVERY_S` has passed since the last
+look: it is damage then, and nothing is written behind it. Does not lock: one thread per object, one process per file.
 """
 
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
+
+import structlog
 
 from symbiont.adapters.file_ops import FileOps, create_synced, write_all
 from symbiont.adapters.journal_archive import Archiver
@@ -22,6 +27,11 @@ from symbiont.ports import Damage, Fold, JournalDamaged, Opened
 
 _RETRY_BYTES = 1 << 20
 _FIRST_BYTES = 1 << 10
+
+LOOK_EVERY_S: Final = 0.1
+"""Two calls of the system for each batch would be felt."""
+
+_log = structlog.get_logger("symbiont.journal")
 
 
 class JournalFile:
@@ -45,6 +55,12 @@ class JournalFile:
         self._rotate_from = 0
         self._sync_error: OSError | None = None
         self._damage: Damage | None = None
+        self._look_at_s = 0.0
+
+    @property
+    def damage(self) -> Damage | None:
+        """What was damaged when it was opened, or has been since."""
+        return self._damage
 
     def open(self, fold: Fold) -> Opened:
         """Recover, read into `fold` and make ready for writing, unless it is damaged. Raises `OSError`."""
@@ -116,6 +132,21 @@ class JournalFile:
             raise JournalDamaged(self._damage)
         if self._sync_error is not None:
             raise SyncFailed(self._path, self._sync_error)
+        now_s = time.monotonic()
+        if now_s >= self._look_at_s:
+            self._look_at_s = now_s + LOOK_EVERY_S
+            self._look_for_others()
+
+    def _look_for_others(self) -> None:
+        found = self._files.size_here(self._path, self._fd)
+        if found == self._length:
+            return
+        got = "another file" if found is None else f"{found}"
+        reason = f"expected {self._path} to have the {self._length} bytes that were written to it, got: {got}"
+        at = self._length if found is None else min(found, self._length)
+        self._damage = Damage(str(self._path), self._lines + 1, at, reason, self._journal.repair)
+        _log.critical("journal_changed_by_somebody_else", reason=reason, hint=self._journal.repair)
+        raise JournalDamaged(self._damage)
 
     def _begin_a_new_file_if_due(self, record: bytes) -> None:
         rotation = self._rotation

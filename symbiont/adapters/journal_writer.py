@@ -27,7 +27,7 @@ from symbiont.adapters.journal_errors import JournalClosed, JournalFull
 from symbiont.adapters.journal_file import JournalFile
 from symbiont.adapters.journal_format import MAX_BATCH_BYTES, checked
 from symbiont.adapters.journal_receipts import acknowledge, refuse, refused, resolve
-from symbiont.ports import Fold, Opened, Receipt
+from symbiont.ports import Damage, Fold, Opened, Receipt
 
 T = TypeVar("T")
 
@@ -82,6 +82,10 @@ class JournalWriter:
 
     def checkpoint(self, state: Callable[[], bytes]) -> "asyncio.Future[Receipt]":
         return self._submit(_Checkpoint(state, self._loop.create_future()))
+
+    @property
+    def damage(self) -> Damage | None:
+        return self._file.damage
 
     def stop(self) -> None:
         """Take nothing more, write what is queued, close the file."""

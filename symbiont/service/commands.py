@@ -43,6 +43,7 @@ class Commands:
         self._runtime = runtime
         self._tiers = tiers
         self._clock = clock
+        self._given: dict[str, None] = {}  # the latest tasks that somebody was given as their own
 
     async def run_task(self, new: NewTask, *, wait_s: float) -> views.TaskAnswer:
         """Record, wait, answer. A queue that is restarted meanwhile is asked again: the task is on disk.
@@ -58,7 +59,7 @@ class Commands:
     async def _recorded(self, new: NewTask) -> Submitted:
         since = rfc3339(self._clock.wall())
         try:
-            return checked(await self._runtime.named(names.QUEUE).call(Submit(new), SUBMIT_TIMEOUT_S))
+            return self._give(checked(await self._runtime.named(names.QUEUE).call(Submit(new), SUBMIT_TIMEOUT_S)))
         except CallExit as exit_:
             if exit_.reason == NOPROC:
                 raise restarting(names.QUEUE) from None
@@ -70,9 +71,7 @@ class Commands:
 
     async def _found_again(self, new: NewTask, since: str) -> Submitted:
         """The queue went away while it wrote: its next life knows what is on disk. Raises `RESTARTING` if the task is not.
-        With a key it is simply told again.
-
-        Who asked for the same at the same time may be given the same task, which answers both.
+        With a key it is simply told again. Without one, what another request was given is not this one's, be it word for word the same.
         """
         if not await self._runtime.await_name(names.QUEUE, RESTART_PATIENCE_S):
             raise _perhaps_recorded()
@@ -80,9 +79,15 @@ class Commands:
             return checked(await ask(self._runtime, names.QUEUE, Submit(new), SUBMIT_TIMEOUT_S))
         page = await ask(self._runtime, names.QUEUE, ListTasks(None, LOOK_BACK))
         for task in reversed(page.tasks):
-            if task.created_at >= since and asked_for(task) == new:
-                return Submitted(task, position=1)
+            if task.created_at >= since and task.id not in self._given and asked_for(task) == new:
+                return self._give(Submitted(task, position=1))
         raise restarting(names.QUEUE)
+
+    def _give(self, submitted: Submitted) -> Submitted:
+        self._given[submitted.task.id] = None
+        if len(self._given) > LOOK_BACK:
+            del self._given[next(iter(self._given))]
+        return submitted
 
     async def _final(self, task_id: str, wait_s: float) -> Task:
         deadline_s = self._runtime.clock.monotonic() + wait_s

@@ -90,6 +90,14 @@ async def test_a_task_that_was_not_recorded_is_safe_to_send_again(system, comman
     assert (refused.code, system.lines("queue")) == ("RESTARTING", [])
 
 
+async def test_what_one_request_was_given_is_not_the_answer_of_another_with_the_same_words(system, commands):
+    await (await asked(system, commands))
+    system.journals["queue"].fail_next(SyncFailed("the disk cannot tell"))
+    refused = await refusal_of(await asked(system, commands))
+
+    assert (refused.code, len(system.worker.calls)) == ("RESTARTING", 1)
+
+
 async def test_a_request_that_was_let_in_while_the_door_died_runs_once_and_is_answered(system, commands):
     asking = asyncio.ensure_future(ActorGate(system.runtime).run(lambda: commands.run_task(NEW, wait_s=900.0)))
     door = system.process(names.HTTP_SERVER)

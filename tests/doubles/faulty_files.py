@@ -77,6 +77,10 @@ class FaultyFiles(FileOps):
         self._enter("sync_directory")
         super().sync_directory(path)
 
+    def size_here(self, path: Path, fd: int) -> int | None:
+        self._enter("size_here")
+        return super().size_here(path, fd)
+
     def rename(self, source: Path, target: Path) -> None:
         self._enter("rename")
         super().rename(source, target)

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from tests.e2e.orchestrator import Orchestrator
+from tests.e2e.orchestrator import Orchestrator, until
 
 REHEARSAL = {"dispatch.worker": "rehearsal"}
 
@@ -59,3 +59,15 @@ def test_any_other_journal_that_is_damaged_is_told_with_what_mends_it(tmp_path):
         health = server.ask("GET", "/health").body
         assert (health["status"], f"mv '{beats}' '{beats}.broken'" in health["problems"][0]) == ("damaged", True)
         assert server.ask("POST", "/task", {"task": "Say yes"}).status == 200
+
+
+def test_a_ledger_that_is_cut_while_the_server_runs_takes_nothing_more(tmp_path):
+    with Orchestrator(tmp_path, REHEARSAL) as server:
+        server.ask("POST", "/task", {"task": "Say yes"})
+        ledger = server.data / "ledger.jsonl"
+        ledger.write_bytes(ledger.read_bytes()[:-5])
+
+        until(lambda: server.ask("POST", "/task?wait_s=1", {"task": "Say no"}).status != 200)
+        health = server.ask("GET", "/health").body
+        assert (health["status"], "symbiont ledger repair" in health["problems"][0]) == ("damaged", True)
+        assert "journal_changed_by_somebody_else" in server.said()
