@@ -30,6 +30,7 @@ from symbiont.actors.queue_messages import (
     Cancel,
     CountTasks,
     EndWaits,
+    FindKeyed,
     Get,
     Illegal,
     ListTasks,
@@ -122,6 +123,8 @@ class Queue(Actor):
         match request:
             case Submit(new):
                 return self._intake.submit(new, from_)
+            case FindKeyed(project, key):
+                return self._intake.find(project, key, from_)
             case Take():
                 return self._take(request, from_)
             case Begin() | Complete() | Fail() | Postpone() | Stopped():

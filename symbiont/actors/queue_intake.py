@@ -33,6 +33,12 @@ class QueueIntake:
             return self._record_new(new, from_)
         return self._record.in_turn(known.id, from_, partial(self._repeat, known.id, new, from_))
 
+    def find(self, project: str, key: str, from_: Asker) -> object:
+        known = self._backlog.keyed(project, key)
+        if known is None:
+            return None
+        return self._record.in_turn(known.id, from_, lambda: self._backlog.keyed(project, key))
+
     def _repeat(self, task_id: str, new: NewTask, from_: Asker) -> object:
         """The key is known, unless its task was refused by the disk meanwhile, or its time is over."""
         known = self._backlog.keyed(new.project, new.key)

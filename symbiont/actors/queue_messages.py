@@ -44,6 +44,13 @@ class Submit(msgspec.Struct, Request[Submitted | KeyTaken | Refused], frozen=Tru
     new: NewTask
 
 
+class FindKeyed(msgspec.Struct, Request[Task | None], frozen=True):
+    """The task last submitted under this key, of those that are there, also if the key's time is over. Answered once it is on disk."""
+
+    project: str
+    key: str
+
+
 class Take(msgspec.Struct, Request[Task | Refused | None], frozen=True):
     """Lease the next task, a new attempt of it. None if nothing is due. `source` and `since` (RFC 3339) restrict.
 

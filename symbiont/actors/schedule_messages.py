@@ -13,11 +13,12 @@ class NoSuchSchedule(msgspec.Struct, frozen=True):
 
 
 class ScheduleState(msgspec.Struct, frozen=True):
-    """`upcoming`: its next moments, none while it is paused."""
+    """`upcoming`: its next moments, none while it is paused. `is_added`: while Symbiont ran; else the configuration has it."""
 
     schedule: Schedule
     mark: Mark
     upcoming: tuple[int, ...]
+    is_added: bool = False
 
     @property
     def next_at(self) -> int | None:

@@ -1,10 +1,11 @@
-"""Schedules: submits the tasks of the configuration, and of schedules added since, at their moments, each moment once.
+"""Schedules: submits tasks at their moments, each moment once: those of the configuration, and those that were added while Symbiont ran.
 
-Guarantees: what is due is submitted under a key made of the name and the moment, and noted in `schedules.jsonl` once the queue has acknowledged
-it: a kill between the two submits the same task again, which the queue knows by its key for `queue.idempotency_window_s`. What is
+Guarantees: a moment is noted in `schedules.jsonl` before it is submitted, and again once the queue has acknowledged it. After a kill between the two
+the queue is asked whether it has the task, before anything can be pruned (the heartbeat, which has that done, starts later). What is
 noted is never submitted again, whichever way the clock jumps. What the disk refuses is tried again: of a schedule that catches up on
 `all` at most a hundred moments, of any other the newest. Looks at the wall clock every half minute at least, so that a corrected one is noticed.
-Without any schedule this actor does nothing at all. A name of the configuration is the configuration's. Does not run tasks, nor know a calendar: `domain.schedule` does.
+What was added is durable before it is answered; a name that the configuration has is the configuration's, also if it was added before. Marks of
+schedules that are no more are taken out of the file. Does not run tasks, nor know a calendar: `domain.schedule` does.
 """
 
 from collections.abc import Sequence
@@ -18,28 +19,17 @@ from supervisors.clock import Timer
 from supervisors.exits import ExitReason
 from symbiont.actors import names
 from symbiont.actors.ledger_messages import Refused
-from symbiont.actors.queue_messages import KeyTaken, Submit
-from symbiont.actors.schedule_messages import (
-    AddSchedule,
-    NameInUse,
-    NoSuchSchedule,
-    PauseSchedule,
-    ReadSchedules,
-    RemoveSchedule,
-    ScheduleState,
-    TooMany,
-)
+from symbiont.actors.queue_messages import FindKeyed, KeyTaken, Submit
+from symbiont.actors.schedule_book import ScheduleBook
+from symbiont.actors.schedule_desk import ScheduleDesk
+from symbiont.actors.schedule_messages import AddSchedule, NoSuchSchedule, PauseSchedule, ReadSchedules, RemoveSchedule
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.moment import rfc3339
-from symbiont.domain.schedule import MOST_CAUGHT_UP, Mark, Marks, Schedule, Timetable, timetable
-from symbiont.ports import Clock, Journal, SyncFailed
+from symbiont.domain.schedule import MOST_CAUGHT_UP, Schedule, Timetable, begun, timetable
+from symbiont.ports import Clock, Journal
 
 STEP_S: Final = 30.0
 RETRY_S: Final = 5.0
-SPARE_LINES: Final = 1_000
-MOST_SCHEDULES: Final = 1_000
-UPCOMING: Final = 5
-"""So many moments ahead are told of a schedule."""
 
 _log = structlog.get_logger("symbiont.schedules")
 
@@ -49,68 +39,93 @@ class _Look(msgspec.Struct, frozen=True):
 
 
 class Schedules(Actor):
-    def __init__(self, *, timetables: Sequence[Timetable], journal: Journal, clock: Clock) -> None:
+    """`timetables` are the configuration's. Whoever is not `is_on` submits nothing and changes nothing."""
+
+    def __init__(self, *, timetables: Sequence[Timetable], journal: Journal, clock: Clock, is_on: bool = True) -> None:
+        self._configured = frozenset(one.schedule.name for one in timetables)
         self._timetables = {one.schedule.name: one for one in timetables}
-        self._configured = frozenset(self._timetables)
-        self._journal = journal
+        self._book = ScheduleBook(journal)
         self._clock = clock
-        self._marks = Marks()
+        self._is_on = is_on
         self._next: dict[str, int | None] = {}
-        self._owed: dict[str, tuple[int, ...]] = {}
-        self._is_behind = False
+        self._desk = ScheduleDesk(self._book, clock, self._configured, self._timetables, self._next)
         self._alarm: Timer | None = None
 
     async def init(self) -> Continue:
-        opened = await self._journal.open(self._marks)
-        if opened.damage is not None:
-            _log.critical(
-                "schedules_damaged", file=opened.damage.file, line=opened.damage.line, hint=opened.damage.hint
-            )
-        for mark in tuple(self._marks.by_name.values()):
-            self._take_up(mark)
+        damage = await self._book.open()
+        if damage is not None:
+            _log.critical("schedules_damaged", file=damage.file, line=damage.line, hint=damage.hint)
+        if self._is_on:
+            self._take_over()
+            for name in self._timetables:
+                await self._settle(name)
         return Continue("begin")
 
-    def _take_up(self, mark: Mark) -> None:
-        """A schedule that was added before. A mark that belongs to none is of one that the configuration has dropped."""
-        if mark.name in self._configured:
-            return
-        try:
-            if mark.schedule is not None:
-                self._timetables[mark.name] = timetable(mark.schedule)
-                return
-        except (SymbiontError, ValueError) as error:
-            _log.error("schedule_not_readable", schedule=mark.name, error=str(error))
-            return
-        del self._marks.by_name[mark.name]
-
     async def terminate(self, reason: ExitReason) -> None:
-        await self._journal.close()
+        await self._book.close()
 
     async def handle_continue(self, term: Any) -> None:
         """A new schedule begins now: what it would have done before is not owed."""
-        for name in self._timetables:
-            if name not in self._marks.by_name:
-                await self._note(Mark(name, self._clock.wall()))
-        if self._timetables:
+        for name, read in self._timetables.items():
+            if name not in self._book.marks and self._is_on:
+                await self._book.note(begun(read.schedule, self._clock.wall()))
+        if self._is_on:
             await self._look()
 
     async def handle_call(self, request: Any, from_: From) -> object:
         match request:
             case ReadSchedules():
-                return tuple(map(self._state, self._timetables))
-            case PauseSchedule(name) | RemoveSchedule(name) if name not in self._timetables:
+                return tuple(map(self._desk.state, self._timetables))
+            case RemoveSchedule(name) | PauseSchedule(name) if name not in self._timetables:
                 return NoSuchSchedule(name, tuple(self._timetables))
-            case AddSchedule(schedule, replace):
-                return await self._add(schedule, replace=replace)
-            case RemoveSchedule(name):
-                return await self._remove(name)
-            case PauseSchedule(name, is_paused):
-                return await self._pause(name, is_paused=is_paused)
+            case AddSchedule() | RemoveSchedule() | PauseSchedule():
+                answer = await self._desk.change(request)
+                await self._look()
+                return answer
             case _:
                 return super().handle_call(request, from_)
 
     def handle_info(self, message: Any) -> object:
         return self._look() if isinstance(message, _Look) else super().handle_info(message)
+
+    # Beginning
+
+    def _take_over(self) -> None:
+        """What was added goes on, unless the configuration has its name by now; marks of schedules that are no more go."""
+        for name, schedule in tuple(self._book.added.items()):
+            if name in self._configured:
+                _log.warning("schedule_replaced_by_configuration", schedule=name)
+                del self._book.added[name]
+                self._book.is_behind = True
+            else:
+                self._begin_again(name, schedule)
+        for name in self._book.marks.keys() - self._configured - self._book.added.keys():
+            self._book.forget(name)
+
+    def _begin_again(self, name: str, schedule: Schedule) -> None:
+        """It was right when it was added; yet the time zones of the machine may have changed since."""
+        try:
+            read = timetable(schedule)
+            _ = read.zone.info
+        except (SymbiontError, ValueError) as error:
+            hint = "add it once more, with --replace"
+            _log.error("schedule_not_read", schedule=name, error=str(error), hint=hint)
+        else:
+            self._timetables[name] = read
+
+    async def _settle(self, name: str) -> None:
+        """A moment that was just being submitted when the life before this one ended: the queue has the task, or it was never asked."""
+        mark = self._book.marks.get(name)
+        if mark is None or mark.sending is None:
+            return
+        read = self._timetables[name]
+        wanted = read.schedule.task_at(mark.sending)
+        task = await self.named(names.QUEUE).call(FindKeyed(wanted.project, wanted.key), timeout_s=None)
+        if task is None:
+            self._book.marks[name] = msgspec.structs.replace(mark, sending=None)
+        else:
+            _log.info("schedule_fired_before", schedule=name, moment=rfc3339(mark.sending), task=task.id)
+            await self._book.note(read.after_firing(mark, mark.sending))
 
     # Firing
 
@@ -119,41 +134,52 @@ class Schedules(Actor):
         now = self._clock.wall()
         for name in self._timetables:
             self._find_due(name, now)
-        for name in [name for name, owed in self._owed.items() if owed]:
+        for name in [name for name, owed in self._book.owed.items() if owed]:
             await self._submit(name)
-        if self._is_behind:
-            await self._rewrite()
+        if self._book.is_behind:
+            await self._book.rewrite()
         self._set_alarm()
 
     def _find_due(self, name: str, now: float) -> None:
-        mark, following = self._marks.by_name[name], self._next.get(name)
+        mark, following = self._book.marks[name], self._next.get(name)
         if following is not None and mark.seen <= now < following:
             return
-        timetable = self._timetables[name]
+        read, owed = self._timetables[name], self._book.owed
         # a clock that was ahead has no say any more
         mark = msgspec.structs.replace(mark, seen=min(mark.seen, now))
         if not mark.is_paused:
-            owed = tuple(dict.fromkeys((*self._owed.get(name, ()), *timetable.due(mark, now))))
-            self._owed[name] = owed[-MOST_CAUGHT_UP:] if timetable.schedule.catch_up == "all" else owed[-1:]
-        self._marks.by_name[name] = msgspec.structs.replace(mark, seen=now)
-        self._next[name] = timetable.next_at(mark, now)
+            due = tuple(dict.fromkeys((*owed.get(name, ()), *read.due(mark, now))))
+            owed[name] = due[-MOST_CAUGHT_UP:] if read.schedule.catch_up == "all" else due[-1:]
+        self._book.marks[name] = msgspec.structs.replace(mark, seen=now)
+        self._next[name] = read.next_at(mark, now)
 
     async def _submit(self, name: str) -> None:
         """In order; what is refused is owed still."""
-        timetable = self._timetables[name]
-        for moment in self._owed[name]:
-            if not await self._is_taken(timetable, moment):
+        read, book = self._timetables[name], self._book
+        for moment in book.owed[name]:
+            if not await self._is_announced(name, moment) or not await self._is_taken(read, moment):
                 return
-            self._owed[name] = self._owed[name][1:]
-            seen = self._marks.by_name[name].seen
-            fired = timetable.after_firing(self._marks.by_name[name], moment)
-            await self._note(fired)
-            self._marks.by_name[name] = msgspec.structs.replace(fired, seen=seen)
+            book.owed[name] = book.owed[name][1:]
+            seen = book.marks[name].seen
+            fired = read.after_firing(book.marks[name], moment)
+            await book.note(fired)
+            book.marks[name] = msgspec.structs.replace(fired, seen=seen)
 
-    async def _is_taken(self, timetable: Timetable, moment: int) -> bool:
-        name = timetable.schedule.name
+    async def _is_announced(self, name: str, moment: int) -> bool:
+        """On disk is which moment is being submitted, and that it is owed until the next line says otherwise."""
+        mark = self._book.marks[name]
+        if mark.sending == moment:
+            return True
+        announced = msgspec.structs.replace(mark, sending=moment)
+        if await self._book.write(msgspec.structs.replace(announced, seen=min(mark.seen, moment - 1.0))) is not None:
+            return False
+        self._book.marks[name] = announced
+        return True
+
+    async def _is_taken(self, read: Timetable, moment: int) -> bool:
+        name = read.schedule.name
         try:
-            answer = await self.named(names.QUEUE).call(Submit(timetable.schedule.task_at(moment)))
+            answer = await self.named(names.QUEUE).call(Submit(read.schedule.task_at(moment)))
         except (CallExit, MailboxFull) as gone:
             _log.warning("schedule_put_off", schedule=name, moment=rfc3339(moment), reason=str(gone))
             return False
@@ -170,97 +196,9 @@ class Schedules(Actor):
     def _set_alarm(self) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
+        is_late = any(self._book.owed.values()) or self._book.is_behind
+        if not self._timetables and not is_late:
+            return
         now = self._clock.wall()
         waits = [at - now for at in self._next.values() if at is not None]
-        step_s = RETRY_S if any(self._owed.values()) or self._is_behind else STEP_S
-        self._alarm = self.send_after(max(0.0, min([step_s, *waits])), _Look())
-
-    # By hand
-
-    def _state(self, name: str) -> ScheduleState:
-        mark, one = self._marks.by_name[name], self._timetables[name]
-        return ScheduleState(one.schedule, mark, one.upcoming(mark, self._clock.wall(), UPCOMING))
-
-    async def _add(self, schedule: Schedule, *, replace: bool) -> ScheduleState | NameInUse | TooMany | Refused:
-        name = schedule.name
-        is_known = name in self._timetables
-        if name in self._configured or (is_known and not replace):
-            return NameInUse(name, name in self._configured)
-        if not is_known and len(self._timetables) >= MOST_SCHEDULES:
-            return TooMany(MOST_SCHEDULES)
-        now = self._clock.wall()
-        before = self._marks.by_name.get(name, Mark(name, now)) if is_known else Mark(name, now)
-        mark = msgspec.structs.replace(before, seen=now, schedule=schedule)
-        refusal = await self._write(mark)
-        if refusal:
-            return Refused(refusal)
-        self._timetables[name] = timetable(schedule)
-        self._begin_anew(mark)
-        await self._look()
-        return self._state(name)
-
-    async def _remove(self, name: str) -> ScheduleState | NameInUse | Refused:
-        if name in self._configured:
-            return NameInUse(name, is_configured=True)
-        state = self._state(name)
-        refusal = await self._write(Mark(name, self._clock.wall(), is_removed=True))
-        if refusal:
-            return Refused(refusal)
-        del self._marks.by_name[name], self._timetables[name]
-        self._owed.pop(name, None)
-        self._next.pop(name, None)
-        return state
-
-    def _begin_anew(self, mark: Mark) -> None:
-        self._marks.by_name[mark.name] = mark
-        self._owed.pop(mark.name, None)
-        self._next.pop(mark.name, None)
-
-    async def _pause(self, name: str, *, is_paused: bool) -> ScheduleState | Refused:
-        before = self._marks.by_name[name]
-        if before.is_paused != is_paused:
-            mark = msgspec.structs.replace(before, is_paused=is_paused, seen=self._clock.wall())
-            refusal = await self._write(mark)
-            if refusal:
-                return Refused(refusal)
-            self._begin_anew(mark)
-            await self._look()
-        return self._state(name)
-
-    # On disk
-
-    async def _note(self, mark: Mark) -> None:
-        """Counts at once, for it has happened; comes to disk as soon as that takes it."""
-        self._marks.by_name[mark.name] = mark
-        if self._is_behind or await self._write(mark):
-            self._is_behind = True
-
-    async def _write(self, mark: Mark) -> str:
-        """Empty if the disk took it, else why not."""
-        try:
-            await self._journal.append(msgspec.json.encode(mark))
-        except SyncFailed:
-            raise  # a new life opens the journal anew and sees what is there
-        except OSError as error:
-            _log.error("schedule_not_written", schedule=mark.name, error=str(error))
-            return str(error)
-        self._marks.lines += 1
-        if self._marks.lines > SPARE_LINES + 2 * len(self._marks.by_name):
-            self._is_behind = True  # made smaller at the next look
-        return ""
-
-    async def _rewrite(self) -> None:
-        marks = tuple(self._durable(mark) for mark in self._marks.by_name.values())
-        try:
-            await self._journal.compact(lambda: map(msgspec.json.encode, marks))
-        except SyncFailed:
-            raise
-        except OSError as error:
-            _log.error("schedules_not_rewritten", error=str(error))
-            return
-        self._marks.lines, self._is_behind = len(marks), False
-
-    def _durable(self, mark: Mark) -> Mark:
-        """What is owed still must be found again after a restart."""
-        owed = self._owed.get(mark.name)
-        return msgspec.structs.replace(mark, seen=min(mark.seen, owed[0] - 1)) if owed else mark
+        self._alarm = self.send_after(max(0.0, min([RETRY_S if is_late else STEP_S, *waits])), _Look())

@@ -5,8 +5,8 @@
     ├── Ledger          if it dies, everybody who writes to it starts afresh
     ├── Queue
     ├── Dispatcher
+    ├── Schedules       submits tasks at their moments; settles what a kill has left before the heartbeat has anything pruned
     ├── Heartbeat
-    ├── Schedules       submits what the configuration says when; off unless configured
     ├── Webhooks        follows the queue; nobody but HTTPServer waits for it
     └── HTTPServer      starts last, stops first
 
@@ -65,8 +65,8 @@ def tree(make: Makers, *, max_tasks: int, max_restarts: int, within_s: float) ->
             child(names.LEDGER, make.ledger, JOURNAL_CLOSE_S),
             child(names.QUEUE, make.queue, JOURNAL_CLOSE_S),
             child(names.DISPATCHER, make.dispatcher, JOURNAL_CLOSE_S),
-            child(names.HEARTBEAT, make.heartbeat, JOURNAL_CLOSE_S),
             child(names.SCHEDULES, make.schedules, JOURNAL_CLOSE_S),
+            child(names.HEARTBEAT, make.heartbeat, JOURNAL_CLOSE_S),
             child(names.WEBHOOKS, make.webhooks, JOURNAL_CLOSE_S),
             child(names.HTTP_SERVER, make.http_server),
         ],

@@ -188,8 +188,12 @@ class Parts:
 
     def schedules(self) -> Schedules:
         """Who runs some tasks only, for a command line, submits none of others."""
-        times = timetables(self.config) if self.only == Only() else ()
-        return Schedules(timetables=times, journal=self.journals.schedules, clock=self.world.clock)
+        return Schedules(
+            timetables=timetables(self.config),
+            journal=self.journals.schedules,
+            clock=self.world.clock,
+            is_on=self.only == Only(),
+        )
 
     def webhooks(self, sender: WebhookSender) -> Webhooks:
         return Webhooks(

@@ -3,7 +3,6 @@
 Guarantees: a moment that is in `fired` is never due again, whichever way the wall clock jumps.
 """
 
-from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -53,8 +52,8 @@ class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
     """A line of `schedules.jsonl`: how far a schedule has come. `seen`: what was before is over, but for what `fired` does not say.
 
     `fired` are spans (first, last) of moments all of which were submitted, ascending. More than one exist where moments were
-    missed, or where the clock jumped. `schedule` is the schedule itself if it does not stand in the configuration; one that
-    `is_removed` is over.
+    missed, or where the clock jumped. `sending` is the moment that is just being submitted: noted before the queue is asked, so that after
+    a kill in between one knows what to ask the queue for.
     """
 
     name: str
@@ -62,8 +61,7 @@ class Mark(msgspec.Struct, frozen=True, omit_defaults=True):
     fired: tuple[tuple[int, int], ...] = ()
     last: int | None = None
     is_paused: bool = False
-    schedule: Schedule | None = None
-    is_removed: bool = False
+    sending: int | None = None
 
     def has_fired(self, moment: int) -> bool:
         forgotten = len(self.fired) >= MOST_SPANS and moment < self.fired[0][0]
@@ -114,7 +112,7 @@ class Timetable(msgspec.Struct, frozen=True):
         if earlier and next_after(self.cron, earlier[-1][1], self.zone.info) == moment:
             begin = earlier.pop()[0]
         spans = (*earlier, (begin, moment), *later)[-MOST_SPANS:]
-        return msgspec.structs.replace(mark, fired=spans, last=moment, seen=float(moment))
+        return msgspec.structs.replace(mark, fired=spans, last=moment, seen=float(moment), sending=None)
 
 
 def timetable(schedule: Schedule) -> Timetable:
@@ -143,25 +141,13 @@ def admitted(schedule: Schedule, intake: Intake) -> Schedule:
     return schedule
 
 
-class Marks:
-    """The last line of a name counts, and one that is removed is not there. It is the fold of its file."""
+def begun(schedule: Schedule, now: float, before: Mark | None = None, was: Schedule | None = None) -> Mark:
+    """The mark of a schedule that begins now, or is another from now on: nothing is owed, and what was fired under its name stays fired.
 
-    def __init__(self) -> None:
-        self.by_name: dict[str, Mark] = {}
-        self.lines = 0
-
-    def restore(self, state: bytes) -> None:
-        raise ValueError("expected no checkpoint, got: one")
-
-    def absorb(self, lines: Sequence[bytes]) -> None:
-        """A line that is no mark is passed over."""
-        for line in lines:
-            self.lines += 1
-            try:
-                mark = msgspec.json.decode(line, type=Mark)
-            except msgspec.ValidationError:
-                continue
-            if mark.is_removed:
-                self.by_name.pop(mark.name, None)
-            else:
-                self.by_name[mark.name] = mark
+    But for what a clock that was ahead has fired at other times than those it comes at now: the spans in between would silence it.
+    """
+    if before is None:
+        return Mark(schedule.name, now)
+    is_same = was is not None and (was.cron, was.time_zone) == (schedule.cron, schedule.time_zone)
+    fired = before.fired if is_same else tuple(span for span in before.fired if span[1] <= now)
+    return msgspec.structs.replace(before, seen=now, fired=fired, sending=None)

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from supervisors import Runtime
 from symbiont.actors import names
+from symbiont.actors.schedule_desk import UPCOMING
 from symbiont.actors.schedule_messages import (
     AddSchedule,
     NameInUse,
@@ -14,7 +15,6 @@ from symbiont.actors.schedule_messages import (
     ScheduleState,
     TooMany,
 )
-from symbiont.actors.schedules import UPCOMING
 from symbiont.domain.errors import SymbiontError
 from symbiont.domain.intake import Intake
 from symbiont.domain.moment import rfc3339
@@ -108,5 +108,5 @@ def _view(state: ScheduleState) -> schedule_views.ScheduleView:
         paused=state.mark.is_paused,
         catch_up=schedule.catch_up,
         upcoming=tuple(map(rfc3339, state.upcoming)),
-        added=state.mark.schedule is not None,
+        added=state.is_added,
     )

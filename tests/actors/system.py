@@ -109,6 +109,7 @@ class System:
         clock: VirtualClock | None,
         journal: type[TracedJournal],
         endpoints: ScriptedEndpoints | None = None,
+        schedules_on: bool = True,
     ) -> None:
         self.worker = worker
         self.config = config
@@ -124,6 +125,7 @@ class System:
         self._max_restarts = max_restarts
         self._source: Source | None = source
         self._since = since
+        self._schedules_on = schedules_on
         classifiers = frozenset({worker.name} if classifies else ())
         self.world = World(
             runtime=self.runtime,
@@ -153,6 +155,7 @@ class System:
         clock: VirtualClock | None = None,
         journal: type[TracedJournal] = TracedJournal,
         endpoints: ScriptedEndpoints | None = None,
+        schedules_on: bool = True,
     ) -> Self:
         system = cls(
             worker=worker or TracedWorker(slots),
@@ -166,6 +169,7 @@ class System:
             clock=clock,
             journal=journal,
             endpoints=endpoints,
+            schedules_on=schedules_on,
         )
         if isinstance(system.worker, TracedWorker):
             system.worker.trace = system.trace
@@ -195,7 +199,12 @@ class System:
                 interval_s=config.heartbeat.interval_s,
                 min_free_bytes=config.heartbeat.min_free_bytes,
             ),
-            schedules=lambda: Schedules(timetables=timetables(config), journal=self.journals["schedules"], clock=clock),
+            schedules=lambda: Schedules(
+                timetables=timetables(config),
+                journal=self.journals["schedules"],
+                clock=clock,
+                is_on=self._schedules_on,
+            ),
             webhooks=lambda: Webhooks(
                 hooks=hooks(config),
                 journal=self.journals["webhooks"],

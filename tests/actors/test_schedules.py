@@ -304,7 +304,7 @@ async def test_what_cannot_be_kept_is_refused_by_name(system, changes, code, nam
 
 
 async def test_there_is_an_end_to_how_many_there_may_be(system, monkeypatch):
-    monkeypatch.setattr("symbiont.actors.schedules.MOST_SCHEDULES", 1)
+    monkeypatch.setattr("symbiont.actors.schedule_desk.MOST_SCHEDULES", 1)
     await added(system)
     refused = await refusal_of(added(system, msgspec.structs.replace(HOURLY, name="other")))
 

@@ -20,7 +20,7 @@ from tests.doubles.claude import FakeClaude, a_result
 ROOT = Path(__file__).parents[2]
 DOWNSTREAM = ", ".join(
     f"{name} (life 2)"
-    for name in ("ledger", "queue", "dispatcher", "heartbeat", "schedules", "webhooks", "http_server")
+    for name in ("ledger", "queue", "dispatcher", "schedules", "heartbeat", "webhooks", "http_server")
 )
 
 
@@ -91,7 +91,7 @@ def test_a_rehearsal_counts_in_no_real_total(ran):
 def test_the_killed_ledger_takes_along_what_was_started_after_it_and_nothing_else(ran):
     assert f"came up    {DOWNSTREAM}, all within " in ran.stdout
     assert "untouched  symbiont (life 1), task_supervisor (life 1)\n" in ran.stdout
-    assert "went down  ledger, http_server, webhooks, schedules, heartbeat, dispatcher, queue\n" in ran.stdout
+    assert "went down  ledger, http_server, webhooks, heartbeat, schedules, dispatcher, queue\n" in ran.stdout
 
 
 def test_stderr_holds_the_announced_report_and_nothing_else(ran):
