@@ -2,6 +2,12 @@
 
 Guarantees: a model call that was cut off is put into the ledger as interrupted before its task goes on; a run that is alive keeps its
 lease, however long its call is silent. Whose run is lost is told by the supervised tasks, not by a clock.
+
+Why a lease has no time and no beat (`beat_at`): those are for holders one cannot see. Here a run is a supervised task of this process, and one
+process alone has the data directory (its lock is given back by the kernel when the process is gone, however that came). So a run is alive
+exactly while the task supervisor has it: after a start nobody else's can be, and what a killed process left of model calls is stopped before the
+queue opens (`boot`). A time would add but the errors of clocks: a run taken for dead while its call is silent, and paid for twice.
+Several processes on one queue would need both, written by a thread and not by the busy loop.
 """
 
 from collections.abc import Callable

@@ -61,7 +61,7 @@ def submit_task(
         tier: Use this tier (haiku, sonnet, opus) instead of having the task classified.
         priority: How urgent the task is among those that wait.
         project: Name to book the cost under.
-        idempotency_key: Sent again with the same key, the same task is not run again but answered from the first.
+        idempotency_key: Sent again with the same key, the same task is not run again but answered from the first. Counts within its project.
         run_at: Moment before which it is not to run, such as 2026-03-19T14:33:12Z.
         delay: Seconds before which it is not to run.
         webhook_url: Address that is told of its end, where the configuration allows it.

@@ -40,7 +40,10 @@ Node = dict[str, Any]
 _IDEMPOTENCY_KEY: Node = {
     "name": IDEMPOTENCY_HEADER,
     "in": "header",
-    "description": "Sent again with the same key, the same request is the same task. The field idempotency_key does the same.",
+    "description": (
+        "Sent again with the same key, the same request is the same task; another request under it is a CONFLICT. A key counts within "
+        "its project: the same key of another project, or of none, is another key. The field idempotency_key does the same."
+    ),
     "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_CHARS},
 }
 
