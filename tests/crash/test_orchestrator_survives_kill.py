@@ -50,7 +50,12 @@ def server(tmp_path):
     claude.does({"pause": [0.0, 0.25]}, {"event": a_result(structured_output=EASY)})
     environment = {"CLAUDE_CONFIG_DIR": str(claude.folder), "SYMBIONT_CLAUDE_CLI": str(claude.executable)}
     # a task may be cut off in any number of rounds, and is not meant to be given up here
-    settings = {"dispatch.slots": 4, "dispatch.max_attempts": 1_000, "dispatch.backoff_max_s": 2.0}
+    settings = {
+        "dispatch.slots": 4,
+        "dispatch.max_attempts": 1_000,
+        "queue.max_rescues": 1_000,
+        "dispatch.backoff_max_s": 2.0,
+    }
     return Orchestrator(tmp_path, settings, environment), claude
 
 
