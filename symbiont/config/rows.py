@@ -18,7 +18,6 @@ from symbiont.domain.tier import Tier
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 
-MOST_NAME_CHARS = 128
 
 _Table = dict[str, object]
 Shown = Callable[[str, object], object]

@@ -24,7 +24,7 @@ LATE_S = 60.0
 """A moment noticed within this time has not been missed."""
 
 MOST_SPANS = 64
-MOST_NAME_CHARS = 64
+MOST_NAME_CHARS = 128
 
 
 class Schedule(msgspec.Struct, frozen=True):

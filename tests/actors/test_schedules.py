@@ -287,7 +287,7 @@ async def test_a_dry_run_says_when_and_adds_nothing(system):
     ("changes", "code", "named"),
     [
         ({"name": "two words"}, "BAD_VALUE", "name"),
-        ({"name": "x" * 65}, "BAD_VALUE", "name"),
+        ({"name": "x" * 129}, "BAD_VALUE", "name"),
         ({"cron": "61 * * * *"}, "BAD_VALUE", "minute"),
         ({"cron": "@sometimes"}, "BAD_VALUE", "five fields"),
         ({"time_zone": "Mars/Olympus"}, "BAD_VALUE", "time_zone"),

@@ -309,3 +309,10 @@ SCHEDULE = '[[schedules]]\nname = "daily"\ntask = "x"\n'
 )
 def test_a_schedule_that_makes_no_sense_is_refused(text, expected, tmp_path):
     assert expected in message(text, tmp_path)
+
+
+def test_a_schedule_may_have_as_long_a_name_as_ever(tmp_path):
+    path = tmp_path / "symbiont.toml"
+    path.write_text(f'[[schedules]]\nname = "{"x" * 128}"\ncron = "@daily"\ntask = "tidy"\n')
+
+    assert load(path, env={}).config.schedules[0].name == "x" * 128
