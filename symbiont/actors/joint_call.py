@@ -45,11 +45,13 @@ class JointCall:
 
     @contextmanager
     def seat(self, task_id: str) -> Generator[None]:
-        """A member is in the block from its grant to its share; who leaves it is waited for no more."""
+        """A member is in the block from its grant to its share, and leaves with it. Who ended before it heard of the grant cannot:
+        for that one the dispatcher leaves.
+        """
         try:
             yield
         finally:
-            self._leave(task_id)
+            self.leave(task_id)
 
     async def run(self, worker: Worker, call: ModelCall) -> ModelReply:
         """This member's share of the reply. Returns and raises as `Worker.run` does."""
@@ -68,7 +70,7 @@ class JointCall:
 
     async def _stopped(self, worker: Worker, task_id: str) -> ModelReply:
         if self._making is None or self._is_shared_out or len(self._waiters) > 1:
-            self._leave(task_id)
+            self.leave(task_id)
             return ModelReply(Cancelled("stopped"), 0.0, worker.billing, was_made=False)
         waiter: asyncio.Future[ModelReply] = asyncio.get_running_loop().create_future()
         self._waiters[task_id] = waiter
@@ -76,7 +78,8 @@ class JointCall:
         self._share_out()  # if it just has
         return await waiter
 
-    def _leave(self, task_id: str) -> None:
+    def leave(self, task_id: str) -> None:
+        """Wait no more for this member. Harmless if it has its share."""
         self._missing.discard(task_id)
         self._calls.pop(task_id, None)
         if self._waiters.pop(task_id, None) is not None and not self._waiters and self._making is not None:

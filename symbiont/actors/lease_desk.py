@@ -55,12 +55,16 @@ class Outlook(msgspec.Struct, Request[Route | Hold | None], frozen=True):
 
 
 class SharedSlot:
-    """The slot of a call for several runs: it is free when the last of them has given it back."""
+    """The slot of a call for several runs: it is free when the last of them has given it back.
 
-    __slots__ = ("id", "is_judged")
+    `joint` is None of a call that an earlier life of the dispatcher granted.
+    """
 
-    def __init__(self, id_: str) -> None:
+    __slots__ = ("id", "is_judged", "joint")
+
+    def __init__(self, id_: str, joint: JointCall | None = None) -> None:
         self.id = id_
+        self.joint = joint
         self.is_judged = False  # one call is one outcome, whoever tells of it
 
 
@@ -162,7 +166,7 @@ class LeaseDesk:
             joint = None
         else:
             joint = JointCall(f"joint-{self._draw()}", ids, self._draw)
-            shared = SharedSlot(joint.id)
+            shared = SharedSlot(joint.id, joint)
             for run in runs:
                 self.occupy(run, lane, shared)
         for each in members:
@@ -201,7 +205,9 @@ class LeaseDesk:
         self.occupy(run, lane, shared)
 
     def vacate(self, run: Run) -> None:
-        """Its part of the slot is free, and whatever it probed is as unknown as before."""
+        """Its part of the slot is free, nobody waits for it, and whatever it probed is as unknown as before."""
+        if run.shared is not None and run.shared.joint is not None:
+            run.shared.joint.leave(run.task_id)
         self._book.back_unjudged(run.probed)
         run.lane, run.shared, run.probed = None, None, frozenset()
 

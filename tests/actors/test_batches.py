@@ -1,12 +1,15 @@
 """Small tasks that share a call: who shares with whom, who gets what, who pays what, and what happens when something goes wrong."""
 
+import asyncio
+
 import pytest
 
+from supervisors import KILLED
 from supervisors.testing import settle
 from symbiont.actors import names
 from symbiont.actors.dispatcher import Drain, ReadLimits
 from symbiont.actors.ledger import ReadTotals
-from symbiont.actors.queue_messages import Cancel, Retry
+from symbiont.actors.queue_messages import Cancel, Get, Retry
 from symbiont.config.schema import Batching, Config
 from symbiont.domain.budget import Budget
 from symbiont.domain.outcome import BadOutput, Done, Overloaded, Unreachable, UsageLimited
@@ -240,6 +243,46 @@ async def test_when_all_are_cancelled_the_call_is_stopped_and_what_it_cost_is_bo
 
     assert ([status for status, _ in await results(system, ids)], system.worker.running) == (["cancelled"] * 2, 0)
     assert tokens(system) == (CUT_SHORT.input_tokens, 0)
+    await system.stop()
+
+
+@pytest.mark.parametrize("passes", range(0, 40, 3))
+async def test_whenever_one_is_cancelled_nobody_waits_for_it(passes):
+    """Also in the very moment in which they are granted a call."""
+    system = await started()
+    ids = await submitted(system, "one", "two", "three")
+    await system.advance(1.99)
+    passing = asyncio.ensure_future(system.clock.advance(0.01))
+    for _ in range(passes):
+        await asyncio.sleep(0)
+    cancelling = asyncio.ensure_future(system.runtime.named(names.QUEUE).call(Cancel(ids[1])))
+    await passing
+    await system.advance(10.0)
+    await asyncio.wait([cancelling])
+
+    assert [(await system.task(each)).status for each in (ids[0], ids[2])] == ["done", "done"]
+    await system.stop()
+
+
+async def kill_run(system, task_id):
+    (run,) = [one for one in system.runtime.processes.values() if one.label.startswith(f"run {task_id} ")]
+    run.exit(KILLED)
+
+
+@pytest.mark.parametrize("passes", range(0, 40, 3))
+async def test_whenever_a_run_is_killed_nobody_waits_for_it(passes):
+    system = await started()
+    ids = await submitted(system, "one", "two", "three")
+    await system.advance(1.99)
+    passing = asyncio.ensure_future(system.clock.advance(0.01))
+    for _ in range(passes):
+        await asyncio.sleep(0)
+    if (await system.runtime.named(names.QUEUE).call(Get(ids[1]))).status == "processing":
+        await kill_run(system, ids[1])
+    await passing
+    await system.advance(600.0)
+
+    assert [status for status, _ in await results(system, ids)] == ["done"] * 3
     await system.stop()
 
 
