@@ -17,6 +17,7 @@ import structlog
 from supervisors import Process
 from symbiont.domain.budget import Alert, Budget, BudgetBook, CallKey, Claim, Granted, OverBudget, Use
 from symbiont.domain.ledger import Entry
+from symbiont.domain.line_fold import LineFold, read_each
 from symbiont.domain.price import usd
 from symbiont.domain.totals import Totals
 from symbiont.domain.webhook import LimitReached
@@ -34,17 +35,14 @@ class _Noted(msgspec.Struct, frozen=True):
     timestamp: str = ""
 
 
-class _Given:
+class _Given(LineFold):
     """The fold of `budgets.jsonl`: which alerts were given. Periods pass: the newest are enough."""
 
     def __init__(self) -> None:
         self.ids: deque[str] = deque(maxlen=REMEMBERED_ALERTS)
 
-    def restore(self, state: bytes) -> None:
-        raise ValueError("expected no checkpoint, got: one")
-
     def absorb(self, lines: Sequence[bytes]) -> None:
-        self.ids.extend(noted.id for noted in map(_read, lines) if noted is not None)
+        self.ids.extend(noted.id for noted in read_each(lines, _Noted, _not_read))
 
 
 class Budgeting:
@@ -159,9 +157,5 @@ def limit_of(alert: Alert, at: str) -> LimitReached:
     )
 
 
-def _read(line: bytes) -> _Noted | None:
-    try:
-        return msgspec.json.decode(line, type=_Noted)
-    except msgspec.MsgspecError as error:
-        _log.warning("alert_not_read", error=str(error), line=line[:80].decode("utf-8", "replace"))
-        return None
+def _not_read(line: str, error: str) -> None:
+    _log.warning("alert_not_read", error=error, line=line)

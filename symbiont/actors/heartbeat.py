@@ -18,6 +18,7 @@ from symbiont.actors import names
 from symbiont.actors.ledger_messages import ReadDamage
 from symbiont.actors.queue_messages import CountTasks, Rescue, SweepIsDue, Tidy
 from symbiont.actors.run_steps import runs_in
+from symbiont.domain.line_fold import LineFold
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.standing import Counts
 from symbiont.ports import Clock, Disk, Journal, SyncFailed, WorkerCheck
@@ -53,15 +54,12 @@ class _Tick(msgspec.Struct, frozen=True):
     pass
 
 
-class _Kept:
+class _Kept(LineFold):
     """The newest beats as they stand in the journal, and how many lines that has."""
 
     def __init__(self) -> None:
         self.newest: deque[bytes] = deque(maxlen=KEPT_BEATS)
         self.lines = 0
-
-    def restore(self, state: bytes) -> None:
-        raise ValueError("expected no checkpoint, got: one")
 
     def absorb(self, lines: Sequence[bytes]) -> None:
         self.newest.extend(lines)

@@ -14,13 +14,13 @@ from contextlib import contextmanager
 
 import msgspec
 
-from symbiont.domain.joint import answers, joined, shared_usage, split
+from symbiont.domain.joint import answers, is_about_a_request, joined, shared_usage, split
 from symbiont.domain.outcome import Cancelled, Done, Outcome
 from symbiont.domain.price import nanos, usd
 from symbiont.domain.task import Share
 from symbiont.ports import ModelCall, ModelReply, Worker
 
-__all__ = ["JointCall"]
+__all__ = ["JointCall", "is_to_go_alone"]
 
 
 class JointCall:
@@ -138,10 +138,15 @@ class JointCall:
                 outcome=outcome,
                 usage=usage[index],
                 reported_cost_usd=costs[index],
-                shared=Share(self.id, index + 1, len(stayed)) if len(stayed) > 1 else None,
+                shared=Share(self.id, index + 1, len(stayed)),
             )
             for index, outcome in enumerate(outcomes)
         ]
+
+
+def is_to_go_alone(reply: ModelReply) -> bool:
+    """Whether a member is to make its call once more by itself, no try used up: any of the requests may be to blame."""
+    return reply.shared is not None and is_about_a_request(reply.outcome)
 
 
 def _whole(calls: Mapping[str, ModelCall], ids: Mapping[str, str]) -> ModelCall:

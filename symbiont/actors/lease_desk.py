@@ -157,18 +157,13 @@ class LeaseDesk:
         return self._clock.monotonic() >= first.since_s + self._patience_s
 
     def _grant(self, route: Route, members: list[_Waiting]) -> None:
-        runs = [self.run_of(each.from_) for each in members]
-        lane = (route.worker, route.tier)
-        ids = [run.task_id for run in runs if run is not None]
-        if len(ids) < 2:
-            for run in runs:
-                self.occupy(run, lane)
-            joint = None
-        else:
-            joint = JointCall(f"joint-{self._draw()}", ids, self._draw)
+        runs = [run for each in members if (run := self.run_of(each.from_)) is not None]
+        joint, shared = None, None
+        if len(runs) > 1:
+            joint = JointCall(f"joint-{self._draw()}", [run.task_id for run in runs], self._draw)
             shared = SharedSlot(joint.id, joint)
-            for run in runs:
-                self.occupy(run, lane, shared)
+        for run in runs:
+            self.occupy(run, (route.worker, route.tier), shared)
         for each in members:
             each.from_.reply(Seat(route, joint))
 
@@ -190,10 +185,8 @@ class LeaseDesk:
         runs = self._runs.values()
         return len({id(run.shared or run) for run in runs if run.lane is not None or not run.is_company})
 
-    def occupy(self, run: Run | None, lane: tuple[str, str], shared: SharedSlot | None = None) -> None:
+    def occupy(self, run: Run, lane: tuple[str, str], shared: SharedSlot | None = None) -> None:
         """Of those that share a slot the first is the probe of what is half open: they are one call."""
-        if run is None:
-            return
         is_first = shared is None or not any(other.shared is shared for other in self._runs.values())
         run.lane, run.shared = lane, shared
         run.probed = self._book.send(*lane, self._clock.wall()) if is_first else frozenset()

@@ -13,6 +13,7 @@ import msgspec
 import structlog
 
 from symbiont.actors import names
+from symbiont.actors.joint_call import is_to_go_alone
 from symbiont.actors.lease_desk import Lease, Outlook, Seat
 from symbiont.actors.run_calls import RunCalls
 from symbiont.actors.run_steps import Complete, Fail, Postpone, Stopped, retry_reason
@@ -22,7 +23,6 @@ from symbiont.domain.budget import OverBudget
 from symbiont.domain.classify import classifier_prompt, classifier_schema, classifier_system, read_classification
 from symbiont.domain.closure import stoppage
 from symbiont.domain.heuristic import classify_by_rules
-from symbiont.domain.joint import is_to_go_alone
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.outcome import (
     Cancelled,
@@ -85,14 +85,9 @@ class Life(RunCalls):
                 return await self._classified_within_budget(over)
             reply = await self._call(seat, call)
         self._report("classify", seat.route, reply)
-        if self._goes_alone(seat, reply):
+        if is_to_go_alone(reply):
             return await self._classified()
         return await self._read(reply.outcome)
-
-    def _goes_alone(self, seat: Seat, reply: ModelReply) -> bool:
-        """Whether the call is to be made once more for this task by itself, for what it shared has come to grief."""
-        self._is_alone = seat.joint is not None and is_to_go_alone(reply.outcome)
-        return self._is_alone
 
     async def _classified_without_model(self, lane: Hold | None) -> Classification | None:
         """The classifier's lane is closed. If all are, the task waits unclassified; if only that one, rules decide."""
@@ -165,7 +160,7 @@ class Life(RunCalls):
                 if over is not None:
                     return await self._over_budget(over, classification)
                 reply = await self._call(seat, call, classification)
-            going_on = self._goes_alone(seat, reply) or await self._judged(seat.route, reply)
+            going_on = is_to_go_alone(reply) or await self._judged(seat.route, reply)
             self._report("task", seat.route, reply)
         return None
 

@@ -14,6 +14,7 @@ import structlog
 
 from symbiont.domain.closure import LONGEST_CREDIBLE_WAIT_S, ClosurePolicy, closure_of, limit_of, proves_service
 from symbiont.domain.lanes import Closed, Key, LaneBook
+from symbiont.domain.line_fold import LineFold, read_each
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.outcome import LimitScope, Outcome
 from symbiont.domain.routing import STOPPAGES
@@ -29,19 +30,16 @@ _PASSING: Final = ("rate_limit",)
 _log = structlog.get_logger("symbiont.limits")
 
 
-class _Noted:
+class _Noted(LineFold):
     """The limits of a journal: the last word about each, in the order of these words."""
 
     def __init__(self) -> None:
         self.limits: dict[Key, Closed] = {}
         self.lines = 0
 
-    def restore(self, state: bytes) -> None:
-        raise ValueError("expected no checkpoint, got: one")
-
     def absorb(self, lines: Sequence[bytes]) -> None:
         self.lines += len(lines)
-        for limit in filter(None, map(_read, lines)):
+        for limit in read_each(lines, Closed, _not_read):
             self.limits.pop(limit.key, None)
             self.limits[limit.key] = limit
 
@@ -158,9 +156,5 @@ class Limits:
             _log.error("limit_not_noted", limit=limit.limit, error=str(error))
 
 
-def _read(line: bytes) -> Closed | None:
-    try:
-        return msgspec.json.decode(line, type=Closed)
-    except msgspec.MsgspecError as error:
-        _log.warning("limit_not_read", error=str(error), line=line[:80].decode("utf-8", "replace"))
-        return None
+def _not_read(line: str, error: str) -> None:
+    _log.warning("limit_not_read", error=error, line=line)

@@ -33,19 +33,19 @@ _log = structlog.get_logger("symbiont.life")
 
 
 class RunCalls(RunTalk):
-    """`_called`: the kinds of calls made so far; `_outcome`: of the last one; `_is_alone`: shares no more calls."""
+    """`_called`: the kinds of calls made so far; `_outcome`: of the last one."""
 
     def __init__(self, task: Task, world: World) -> None:
         super().__init__(task, world)
         self._called: set[str] = set()
         self._outcome: Outcome | None = None
         self._is_lane_open = True
-        self._is_alone = False
 
     def _company(self, kind: CallKind, task_type: str = "") -> str:
         """Whose calls may be one with this one: those of small tasks of one kind and one project."""
         batching = self.world.config.batching
-        if self._is_alone or not batching.enabled or not may_share(self.task, batching.max_task_chars):
+        task = msgspec.structs.replace(self.task, story=(*self.task.story, *self._untold))
+        if not batching.enabled or not may_share(task, batching.max_task_chars):
             return ""
         if kind == "task" and batching.task_types and task_type not in batching.task_types.split():
             return ""

@@ -74,7 +74,7 @@ def _told(one: Try) -> str:
     cost = "cost unknown" if one.cost_usd is None else f"{money(one.cost_usd)} USD"
     line = f"{one.at[:19]}Z · attempt {one.attempt} · {one.kind} · {one.tier} · {one.outcome} · {one.elapsed_seconds:.1f} s · {cost}"
     if one.shares:
-        line = f"{line} · its share of a call for {one.shares} tasks"
+        line = f"{line} · its share of a call for {counted(one.shares, 'task')}"
     return f"{line} · {one.detail}" if one.detail else line
 
 

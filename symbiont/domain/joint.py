@@ -54,8 +54,8 @@ class Joined(msgspec.Struct, frozen=True):
     schema: dict[str, Any]
 
 
-def is_to_go_alone(outcome: Outcome) -> bool:
-    """Whether a request whose shared call ended so is to be made once more by itself, no try used up."""
+def is_about_a_request(outcome: Outcome) -> bool:
+    """Whether a request whose shared call ended so is to be made once more by itself."""
     return type(outcome) in _ABOUT_A_REQUEST
 
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from symbiont.domain.errors import SymbiontError
+from symbiont.domain.line_fold import LineFold
 from symbiont.domain.webhook import Message
 
 MOST_PENDING: Final = 10_000
@@ -93,7 +94,7 @@ def delivery_of(message: Message, endpoint: str, at: str, url: str = "") -> Deli
     )
 
 
-class Outbox:
+class Outbox(LineFold):
     """All endpoints and deliveries. As a fold of journal lines it is fed by `absorb`; it never had a checkpoint to `restore`."""
 
     def __init__(self) -> None:
@@ -107,9 +108,6 @@ class Outbox:
         self._due: dict[tuple[str, str], list[tuple[float, str]]] = defaultdict(list)
 
     # From and to lines
-
-    def restore(self, state: bytes) -> None:
-        raise ValueError("expected no checkpoint of an outbox, got: one")
 
     def absorb(self, lines: Sequence[bytes]) -> None:
         """Raises `SymbiontError("DATA_CORRUPT")` for a line that means nothing."""

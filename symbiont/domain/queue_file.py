@@ -12,6 +12,7 @@ import msgspec
 
 from symbiont.domain.backlog import Backlog
 from symbiont.domain.errors import SymbiontError
+from symbiont.domain.line_fold import LineFold
 from symbiont.domain.moment import epoch_s
 from symbiont.domain.task import Task
 
@@ -46,7 +47,7 @@ def compacted(tasks: Iterable[Task], last_ids: Iterable[str]) -> Iterator[bytes]
             yield msgspec.json.encode({"id": task_id, "status": "done", "pruned": True})
 
 
-class Loaded:
+class Loaded(LineFold):
     """The fold of the lines of a queue file into a backlog that nobody else uses meanwhile. `lines` counts them.
 
     A task is as old as its record says: `now` and `age_now` are the moment of loading on the clocks of the backlog.
@@ -58,9 +59,6 @@ class Loaded:
         self._age_now = age_now
         self._fields: dict[str, dict[str, Any]] = {}
         self.lines = 0
-
-    def restore(self, state: bytes) -> None:
-        raise ValueError("expected no checkpoint, got: one")
 
     def absorb(self, lines: Sequence[bytes]) -> None:
         """Lines, oldest first. Raises `SymbiontError("DATA_CORRUPT")`; `details["index"]` is the line."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from symbiont.domain.line_fold import LineFold, read_each
 from symbiont.domain.schedule import Mark, Schedule
 
 
@@ -27,7 +28,7 @@ def removal_of(name: str, now: float) -> bytes:
     return msgspec.json.encode(_Line(name, now, is_removed=True))
 
 
-class Marks:
+class Marks(LineFold):
     """The fold of the file: a mark by name, and the schedules that were added."""
 
     def __init__(self) -> None:
@@ -35,17 +36,11 @@ class Marks:
         self.added: dict[str, Schedule] = {}
         self.lines = 0
 
-    def restore(self, state: bytes) -> None:
-        raise ValueError("expected no checkpoint, got: one")
-
     def absorb(self, lines: Sequence[bytes]) -> None:
         """A line that is no mark is passed over."""
-        for line in lines:
-            self.lines += 1
-            try:
-                self._take_in(msgspec.json.decode(line, type=_Line))
-            except msgspec.ValidationError:
-                continue
+        self.lines += len(lines)
+        for line in read_each(lines, _Line):
+            self._take_in(line)
 
     def _take_in(self, line: _Line) -> None:
         if line.is_removed:

@@ -8,6 +8,8 @@ from typing import Literal
 
 import msgspec
 
+from symbiont.domain.line_fold import LineFold, read_each
+
 SwitchState = Literal["running", "paused", "draining"]
 
 
@@ -19,7 +21,7 @@ class Switch(msgspec.Struct, frozen=True):
     at: str
 
 
-class Switches:
+class Switches(LineFold):
     """The last line of a project counts. It is the fold of its file."""
 
     def __init__(self, known: Iterable[Switch] = ()) -> None:
@@ -28,17 +30,11 @@ class Switches:
         for switch in known:
             self.set(switch)
 
-    def restore(self, state: bytes) -> None:
-        raise ValueError("expected no checkpoint, got: one")
-
     def absorb(self, lines: Sequence[bytes]) -> None:
         """A line that is no switch is passed over."""
-        for line in lines:
-            self.lines += 1
-            try:
-                self.set(msgspec.json.decode(line, type=Switch))
-            except msgspec.ValidationError:
-                continue
+        self.lines += len(lines)
+        for switch in read_each(lines, Switch):
+            self.set(switch)
 
     def set(self, switch: Switch) -> None:
         self._off.pop(switch.project, None)

@@ -166,11 +166,25 @@ def optional(name: str, fields: Mapping[str, object]) -> str | None:
     return None if value is None else _string(name, value)
 
 
-def word(name: str, fields: Mapping[str, object], known: Sequence[str]) -> str | None:
+def word(name: str, fields: Mapping[str, object], known: Sequence[Word]) -> Word | None:
     """A field that is one of these words, None when absent."""
     text = optional(name, fields)
-    if text is not None and text not in known:
-        raise _not_among(name, text, known)
+    return None if text is None else one_of({name: text}, name, known)
+
+
+def true_or_false(name: str, fields: Mapping[str, object]) -> bool:
+    """A field that is true or false; absent means false."""
+    value = fields.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise SymbiontError("WRONG_TYPE", f"expected {name} to be true or false, got: {quoted(value)}")
+    return bool(value)
+
+
+def required(name: str, fields: Mapping[str, object], example: str) -> str:
+    """A field that must be some text; `example` is a body that has it."""
+    text = optional(name, fields)
+    if text is None:
+        raise SymbiontError("MISSING_FIELD", f"expected {name} to be present, got: no such field", hint=example)
     return text
 
 

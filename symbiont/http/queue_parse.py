@@ -43,7 +43,7 @@ def filter_of(fields: Mapping[str, object]) -> Filter:
     """Raises `SymbiontError` also when nothing is given: a filter that was forgotten must not mean everything."""
     parse.no_unknown(fields, FilterBody.__struct_fields__, "field")
     chosen = _filter_of(fields)
-    if chosen == Filter() and not _flag("all", fields):
+    if chosen == Filter() and not parse.true_or_false("all", fields):
         message = "expected a filter, ids, or all: true, got: none of them"
         raise SymbiontError("BAD_VALUE", message, hint='{"all": true, "dry_run": true}')
     return chosen
@@ -73,14 +73,7 @@ def limit_of(fields: Mapping[str, object]) -> int:
 
 
 def dry_run_of(fields: Mapping[str, object]) -> bool:
-    return _flag("dry_run", fields)
-
-
-def _flag(name: str, fields: Mapping[str, object]) -> bool:
-    value = fields.get(name) or False
-    if not isinstance(value, bool):
-        raise SymbiontError("WRONG_TYPE", f"expected {name} to be true or false, got: {quoted(value)}")
-    return value
+    return parse.true_or_false("dry_run", fields)
 
 
 def project_of(fields: Mapping[str, object]) -> str | None:

@@ -5,12 +5,11 @@ from typing import Literal
 
 import msgspec
 
-from symbiont.domain.errors import SymbiontError
 from symbiont.domain.schedule import CatchUp, Schedule
 from symbiont.domain.task import Priority
-from symbiont.domain.wording import quoted
 from symbiont.http import parse
 
+_EXAMPLE = '{"name": "briefing", "cron": "0 7 * * MON-FRI", "task": "…"}'
 _CATCH_UPS: tuple[CatchUp, ...] = ("skip", "one", "all")
 _PRIORITIES: tuple[Literal["critical", "high", "normal", "low"], ...] = ("critical", "high", "normal", "low")
 
@@ -37,32 +36,12 @@ def schedule_of(fields: Mapping[str, object]) -> Schedule:
     """The schedule a body asks for; whether it can be kept, `domain.schedule.admitted` says."""
     parse.no_unknown(fields, ScheduleBody.__struct_fields__, "field")
     return Schedule(
-        name=_required("name", fields),
-        cron=_required("cron", fields),
-        task=_required("task", fields),
+        name=parse.required("name", fields, _EXAMPLE),
+        cron=parse.required("cron", fields, _EXAMPLE),
+        task=parse.required("task", fields, _EXAMPLE),
         time_zone=parse.optional("time_zone", fields) or "UTC",
-        priority=parse.one_of(_texts(fields, "priority"), "priority", _PRIORITIES) or "normal",
+        priority=parse.word("priority", fields, _PRIORITIES) or "normal",
         project=parse.optional("project", fields) or "",
         force_tier=parse.optional("force_tier", fields),
-        catch_up=parse.one_of(_texts(fields, "catch_up"), "catch_up", _CATCH_UPS) or "skip",
+        catch_up=parse.word("catch_up", fields, _CATCH_UPS) or "skip",
     )
-
-
-def flag_of(name: str, fields: Mapping[str, object]) -> bool:
-    value = fields.get(name)
-    if value is not None and not isinstance(value, bool):
-        raise SymbiontError("WRONG_TYPE", f"expected {name} to be true or false, got: {quoted(value)}")
-    return bool(value)
-
-
-def _texts(fields: Mapping[str, object], name: str) -> dict[str, str]:
-    text = parse.optional(name, fields)
-    return {} if text is None else {name: text}
-
-
-def _required(name: str, fields: Mapping[str, object]) -> str:
-    text = parse.optional(name, fields)
-    if text is None:
-        hint = '{"name": "briefing", "cron": "0 7 * * MON-FRI", "task": "…"}'
-        raise SymbiontError("MISSING_FIELD", f"expected {name} to be present, got: no such field", hint=hint)
-    return text

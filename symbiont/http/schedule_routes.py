@@ -1,6 +1,6 @@
 """The rows of the route table about schedules."""
 
-from symbiont.http import schedule_parse
+from symbiont.http import parse, schedule_parse
 from symbiont.http.encode import View
 from symbiont.http.route import Asked, Desk, Route
 from symbiont.service import schedule_views
@@ -20,7 +20,7 @@ async def resume_schedule(desk: Desk, asked: Asked) -> View:
 
 async def add_schedule(desk: Desk, asked: Asked) -> View:
     schedule = schedule_parse.schedule_of(asked.fields)
-    replace, dry_run = (schedule_parse.flag_of(name, asked.fields) for name in ("replace", "dry_run"))
+    replace, dry_run = (parse.true_or_false(name, asked.fields) for name in ("replace", "dry_run"))
     return await desk.service.add_schedule(schedule, replace=replace, dry_run=dry_run)
 
 

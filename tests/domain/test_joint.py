@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from symbiont.domain.joint import answers, is_to_go_alone, joined, may_share, shared_usage, split
+from symbiont.domain.joint import answers, is_about_a_request, joined, may_share, shared_usage, split
 from symbiont.domain.outcome import BadOutput, Cancelled, Done, Empty, Overloaded, TimedOut, TooLong, UsageLimited
 from symbiont.domain.price import ModelPrice, PriceTable, Rates
 from symbiont.domain.task import Status, Task, Try
@@ -114,12 +114,12 @@ def test_no_text_of_a_model_raises(text):
 @pytest.mark.parametrize("outcome", [Overloaded(529), Cancelled(), UsageLimited("five_hour", "account")])
 def test_what_the_worker_is_to_blame_for_meets_all_and_is_judged_as_ever(outcome):
     assert answers(outcome, ["a", "b"], structured=False) == [outcome, outcome]
-    assert not is_to_go_alone(outcome)
+    assert not is_about_a_request(outcome)
 
 
 @pytest.mark.parametrize("outcome", [TooLong(), BadOutput(), Empty(), TimedOut("wall", 600.0)])
 def test_what_any_of_the_requests_may_be_to_blame_for_sends_each_alone(outcome):
-    assert is_to_go_alone(outcome)
+    assert is_about_a_request(outcome)
 
 
 SMALL = Task("queued-1", "Say hello", "2026-01-01T00:00:00Z", Status.PROCESSING)
