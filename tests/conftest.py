@@ -6,12 +6,19 @@ from collections.abc import Callable, Iterator
 import pytest
 import structlog
 import uvloop
+from hypothesis import strategies as st
 
 
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     return {"asyncio": asyncio.SelectorEventLoop, "uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def all_characters() -> None:
+    """The first text that is drawn makes a table of all characters, in seconds on a busy machine: not in anybody's test."""
+    st.text().validate()
 
 
 @pytest.fixture(autouse=True)
