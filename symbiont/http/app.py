@@ -52,6 +52,7 @@ def _register(app: web.Application, route: Route, handler: Handler) -> None:
 
 def _handler(desk: Desk, route: Route) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
+        parse.check_query(request.rel_url.raw_query_string)
         asked = Asked(
             params=parse.query(request.query.items(), route.param_names),
             fields=await _fields(desk, route, request),

@@ -8,6 +8,7 @@ A field given as `null` counts as absent.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
+from urllib.parse import unquote, unquote_to_bytes
 
 import msgspec
 
@@ -88,6 +89,17 @@ def no_unknown(given: Iterable[str], known: Sequence[str], kind: str) -> None:
                 hint=did_you_mean(name, known),
                 details={"known": list(known)},
             )
+
+
+def check_query(raw: str) -> None:
+    """The escapes of a query must be UTF-8: what stands in for others would look for something that nobody meant."""
+    for part in raw.split("&"):
+        name, _, value = part.partition("=")
+        try:
+            unquote_to_bytes(part).decode()
+        except UnicodeDecodeError:
+            message = f"expected {quoted(unquote(name))} to be UTF-8, got: {quoted(value)}"
+            raise SymbiontError("BAD_VALUE", message, hint="é is written %C3%A9") from None
 
 
 def query(pairs: Iterable[tuple[str, str]], known: Sequence[str]) -> dict[str, str]:

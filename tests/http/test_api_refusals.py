@@ -344,3 +344,25 @@ async def test_a_filter_that_was_forgotten_does_not_mean_every_task(api, verb, f
     reply = await api.post(f"/tasks/{verb}", fields)
     assert (reply.status, reply.code) == (400, "BAD_VALUE")
     assert "expected a filter, ids, or all: true" in reply.json["error"]
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("/ledger?project=%ff", 'expected "project" to be UTF-8, got: "%ff"'),
+        ("/ledger?limit=1&project=a%c3", 'expected "project" to be UTF-8, got: "a%c3"'),
+        ("/ledger?%ff=1", "to be UTF-8, got"),
+    ],
+)
+async def test_a_query_that_is_no_utf_8_is_refused_and_not_guessed_at(api, target, message):
+    reply = await api.raw(b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n" % target.encode())
+
+    assert (reply.status, reply.code) == (400, "BAD_VALUE")
+    assert message in reply.json["error"]
+    assert api.service.seen == []
+
+
+async def test_a_query_in_another_script_is_taken(api):
+    reply = await api.raw(b"GET /ledger?project=%C3%A9 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+
+    assert reply.status == 200
