@@ -15,6 +15,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from symbiont.adapters.lines import Bounds, Feed, Lines, Tail
 
@@ -33,6 +34,7 @@ class Child:
         self._tail = Tail(bounds.stderr)
         self._feed = Feed()
         self._transports: list[asyncio.BaseTransport] = []
+        self._unattached = [pipe for pipe in (process.stdin, process.stdout, process.stderr) if pipe is not None]
         self._late: asyncio.TimerHandle | None = None
         self.exited = exited
         exited.add_done_callback(self._after_exit)
@@ -87,9 +89,8 @@ class Child:
         self._feed.drop()
         for transport in self._transports[1:]:
             transport.close()
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr)[len(self._transports) :]:
-            if pipe is not None:
-                pipe.close()
+        for pipe in self._unattached:
+            pipe.close()
 
     def give_up(self, attaching: "asyncio.Future[None]") -> None:
         """Close what an attaching nobody waits for any more has attached."""
@@ -100,13 +101,16 @@ class Child:
     async def connect(self, stdin: bytes) -> None:
         """Attach the pipes to the loop and let `stdin` flow; a child that does not want to read it is no error."""
         loop = asyncio.get_running_loop()
-        feed, _ = await loop.connect_write_pipe(lambda: self._feed, self._process.stdin)
+        feed, _ = await loop.connect_write_pipe(lambda: self._feed, self._next_pipe(loop))
         self._transports.append(feed)
-        out, _ = await loop.connect_read_pipe(lambda: self._lines, self._process.stdout)
+        out, _ = await loop.connect_read_pipe(lambda: self._lines, self._next_pipe(loop))
         self._transports.append(out)
-        err, _ = await loop.connect_read_pipe(lambda: self._tail, self._process.stderr)
+        err, _ = await loop.connect_read_pipe(lambda: self._tail, self._next_pipe(loop))
         self._transports.append(err)
         self._feed.give(stdin)
+
+    def _next_pipe(self, loop: asyncio.AbstractEventLoop) -> IO[bytes]:
+        return for_transport(self._unattached.pop(0), loop)
 
     def _after_exit(self, exited: "asyncio.Future[int]") -> None:
         if not self._lines.ended:
@@ -150,6 +154,19 @@ async def spawn(
         await child.ended(AFTER_EXIT_S)
         raise
     return child
+
+
+def for_transport(pipe: IO[bytes], loop: asyncio.AbstractEventLoop) -> IO[bytes]:
+    """An end of a pipe for a transport of `loop` to own: its descriptor is closed once, whichever loop that is.
+
+    asyncio closes the object it was given. libuv closes the descriptor, and uvloop the object after that: by then the number may
+    belong to a file that another thread has just opened, and it would be that one which is closed.
+    """
+    if isinstance(loop, asyncio.BaseEventLoop):
+        return pipe
+    descriptor = os.dup(pipe.fileno())
+    pipe.close()
+    return os.fdopen(descriptor, pipe.mode, 0, closefd=False)
 
 
 def exit_by_pidfd(process: "subprocess.Popen[bytes]", loop: asyncio.AbstractEventLoop) -> "asyncio.Future[int]":

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from symbiont.adapters.lines import Bounds
-from symbiont.adapters.spawn import exit_by_pidfd, exit_by_thread, spawn
+from symbiont.adapters.lines import Bounds, Tail
+from symbiont.adapters.spawn import exit_by_pidfd, exit_by_thread, for_transport, spawn
 from tests.doubles.claude import LOOPS, run_on
 
 
@@ -177,3 +177,43 @@ def test_a_hundred_children_leave_no_descriptor_open(loop, watch):
     before, after = run_on(loop, many())
 
     assert before == after
+
+
+class EndInARace:
+    """An end of a pipe whose number, once it is free, another thread takes for a file of its own before `close` is through."""
+
+    def __init__(self, end, file):
+        self._end = end
+        self._file = file
+        self.fileno = end.fileno
+        self.number = end.fileno()
+        self.taken = False
+
+    def close(self):
+        if not is_open(self.number):
+            os.dup2(self._file, self.number)
+            self.taken = True
+        self._end.close()
+
+
+def is_open(descriptor):
+    return Path(f"/proc/self/fd/{descriptor}").exists()
+
+
+def test_a_pipe_that_a_transport_closed_is_not_closed_once_more(loop, tmp_path):
+    async def scene():
+        ours, theirs = os.pipe()
+        file = os.open(tmp_path, os.O_RDONLY)
+        running = asyncio.get_running_loop()
+        end = EndInARace(for_transport(os.fdopen(ours, "rb", 0), running), file)
+        _, tail = await running.connect_read_pipe(lambda: Tail(1), end)
+        os.close(theirs)
+        await tail.closed
+        await asyncio.sleep(0)
+
+        assert is_open(end.number) == end.taken
+
+        for descriptor in {file, end.number} if end.taken else {file}:
+            os.close(descriptor)
+
+    run_on(loop, scene())
