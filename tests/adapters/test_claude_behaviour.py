@@ -377,7 +377,7 @@ def test_the_child_sees_a_named_handful_of_variables_and_an_empty_folder(fake, l
     seen = fake.seen()
     assert {"NOTIFY_SOCKET", "AWS_SECRET_ACCESS_KEY"}.isdisjoint(seen["env"])
     assert seen["env"]["https_proxy"] == "http://proxy"
-    assert seen["env"]["SYMBIONT_CALL"] == "owner-1:task-1:1"
+    assert seen["env"]["SYMBIONT_CALL"] == f"{fake.owner}:task-1:1"
     assert list(Path(seen["cwd"]).iterdir()) == []
 
 

@@ -41,9 +41,9 @@ class FixedWall:
 class FakeClaude:
     """The fake CLI in a folder of its own."""
 
-    def __init__(self, folder: Path, owner: str = "owner-1") -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.owner = owner
+        self.owner = f"owner of {folder}"  # what another test, in another process, leaves is not to be killed for this one's
         self.environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "CLAUDE_CONFIG_DIR": str(folder)}
         self.executable = folder / "claude"
         # A shell that execs: the path of the interpreter may be too long for a shebang line.

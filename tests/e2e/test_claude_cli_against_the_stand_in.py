@@ -51,7 +51,7 @@ def worker(real_claude, stand_in, tmp_path):
             stop_grace_s=5.0,
             environment={"PATH": os.environ["PATH"], "HOME": str(home), "ANTHROPIC_BASE_URL": url, **credential},
             cwd=tmp_path / "empty",
-            owner="e2e",
+            owner=f"owner of {tmp_path}",
             clock=FixedWall(time.time()),
         )
 
