@@ -131,7 +131,7 @@ class Damage(msgspec.Struct, frozen=True):
 
 
 class JournalDamaged(OSError):
-    """The journal was found damaged when it was opened, and takes nothing until it is repaired; what it held can be read."""
+    """The journal was found damaged, and takes nothing until it is repaired; what it held can be read."""
 
     def __init__(self, damage: Damage) -> None:
         super().__init__(errno.EROFS, damage.reason)
@@ -176,7 +176,10 @@ class Journal(Protocol):
 
     A chained journal takes a `checkpoint`: `state`, of all records appended before, from which the next `open` starts. Call it
     only when all their receipts are in. A journal without a chain is made smaller by `compact`: `lines` atomically replace all
-    records appended before (a line may be given as it was read). Both functions run in the journal's thread, so they may only look at values that do not change.
+    records appended before (a line may be given as it was read). Both functions run in the journal's thread, so they may only look at values
+    that do not change.
+
+    `spoiled` resolves when a journal that was sound when it was opened is found to be damaged since; it takes nothing from then on.
     """
 
     async def open(self, fold: Fold) -> Opened: ...
@@ -186,6 +189,8 @@ class Journal(Protocol):
     def checkpoint(self, state: Callable[[], bytes]) -> "asyncio.Future[Receipt]": ...
 
     def compact(self, lines: Callable[[], Iterable[bytes]]) -> "asyncio.Future[Receipt]": ...
+
+    def spoiled(self) -> "asyncio.Future[Damage]": ...
 
     async def close(self) -> None: ...
 

@@ -3,11 +3,12 @@
 Guarantees: `Append` answers when the line is durable; a call that is appended twice (its first answer was lost in a crash) is
 recorded once and acknowledged both times. Totals are one fold over the lines, the same for every reader. A call that reserved
 its share of a budget counts against it from then on, first with its upper bound and then with what it cost.
-A disk that refuses is answered with `Refused`; a sync that failed ends the actor, for what the disk holds is then unknown.
+A disk that refuses is answered with `Refused`; a sync that failed ends the actor, for what the disk holds is then unknown. When somebody
+else changes the file, the queue is told: what cannot be booked must not be called.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -30,7 +31,10 @@ from symbiont.actors.ledger_messages import (
     Refused,
     Release,
     Reserve,
+    Spoiled,
+    failure_of,
     refusal,
+    spoiled,
 )
 from symbiont.actors.webhook_messages import LimitNotice
 from symbiont.domain.budget import Alert, Budget, Claim, Granted
@@ -70,16 +74,15 @@ class _ImportWritten(msgspec.Struct, frozen=True):
     from_: From
 
 
-class _Checkpointed(msgspec.Struct, frozen=True):
+class _Tried(msgspec.Struct, frozen=True):
+    """Something was to be noted that can be done without; `failure` is what that is called in the log."""
+
+    failure: str
     error: Exception | None
 
 
 class _LookAtBudgets(msgspec.Struct, frozen=True):
     pass
-
-
-class _AlertNoted(msgspec.Struct, frozen=True):
-    error: Exception | None
 
 
 class Ledger(Actor):
@@ -107,6 +110,7 @@ class Ledger(Actor):
         fold = LedgerFold()
         opened = await self._journal.open(fold)
         self._damage = opened.damage
+        self.pipe(self._journal.spoiled(), spoiled)
         self._book = Book(fold)
         self._checkpoint_if_due()
         await self._budgeting.open()
@@ -153,10 +157,12 @@ class Ledger(Actor):
                 self._give_notice(self._budgeting.standing(self._book.totals))
                 self._alert(self._budgeting.alerts(self._book.totals))
                 return None
-            case _AlertNoted(error):
-                return _outcome("alert_not_noted", error)
-            case _Checkpointed(error):
-                return _outcome("checkpoint_not_written", error)
+            case Spoiled(damage):
+                self._damage = damage
+                self.named(names.QUEUE).cast(message)
+                return None
+            case _Tried():
+                return _outcome(message)
             case Down(process=process):
                 if self._budgeting.release_all(process):
                     self._invite()
@@ -175,11 +181,7 @@ class Ledger(Actor):
             return NO_REPLY
         self._waiting[key] = [from_]
 
-        def wrap(done: "asyncio.Future[Receipt]") -> _Written:
-            error = done.exception()
-            return _Written(entry, error if isinstance(error, Exception) else None)
-
-        self.pipe(self._journal.append(encode(entry)), wrap)
+        self.pipe(self._journal.append(encode(entry)), lambda done: _Written(entry, failure_of(done)))
         return NO_REPLY
 
     def _written(self, written: _Written) -> Stop | None:
@@ -236,7 +238,7 @@ class Ledger(Actor):
         """Only between calls: it covers all that was appended, and so what it says must."""
         is_quiet = not self._waiting and not self._imports_under_way
         if is_quiet and self._damage is None and self._book.lines_since_checkpoint >= (lines or self._checkpoint_lines):
-            self.pipe(self._journal.checkpoint(self._book.checkpoint()), _checkpointed)
+            self.pipe(self._journal.checkpoint(self._book.checkpoint()), _trying("checkpoint_not_written"))
 
     # Budgets
 
@@ -252,13 +254,9 @@ class Ledger(Actor):
             self.named(names.QUEUE).cast(BudgetFreed(reason))
 
     def _alert(self, alerts: Sequence[Alert]) -> None:
-        def wrap(done: "asyncio.Future[Receipt]") -> _AlertNoted:
-            error = done.exception()
-            return _AlertNoted(error if isinstance(error, Exception) else None)
-
         self._give_notice(alerts)
         for alert in alerts:
-            self.pipe(self._budgeting.note(alert, rfc3339(self._clock.wall())), wrap)
+            self.pipe(self._budgeting.note(alert, rfc3339(self._clock.wall())), _trying("alert_not_noted"))
 
     def _give_notice(self, alerts: Sequence[Alert]) -> None:
         """To the webhooks, which tell each once however often they hear of it: so a start makes good what a crash took along."""
@@ -267,18 +265,17 @@ class Ledger(Actor):
             self.named(names.WEBHOOKS).cast(LimitNotice(limit_of(alert, at)))
 
 
-def _outcome(event: str, error: Exception | None) -> Stop | None:
+def _trying(failure: str) -> "Callable[[asyncio.Future[Receipt]], _Tried]":
+    return lambda done: _Tried(failure, failure_of(done))
+
+
+def _outcome(tried: _Tried) -> Stop | None:
     """What a full disk refused here costs nothing but time: an alert is given again, a start reads more."""
-    if isinstance(error, SyncFailed):
-        return _stop(error)
-    if error is not None:
-        _log.error(event, error=str(error))
+    if isinstance(tried.error, SyncFailed):
+        return _stop(tried.error)
+    if tried.error is not None:
+        _log.error(tried.failure, error=str(tried.error))
     return None
-
-
-def _checkpointed(done: "asyncio.Future[Receipt]") -> _Checkpointed:
-    error = done.exception()
-    return _Checkpointed(error if isinstance(error, Exception) else None)
 
 
 def _stop(error: BaseException) -> Stop:

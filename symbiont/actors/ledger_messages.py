@@ -1,12 +1,14 @@
 """What one can say to the ledger, and what it answers."""
 
+import asyncio
+
 import msgspec
 
 from supervisors import Request
 from symbiont.domain.budget import CallKey, Claim, Granted, OverBudget, Use
 from symbiont.domain.ledger import Entry
 from symbiont.domain.totals import Totals
-from symbiont.ports import Damage, JournalDamaged
+from symbiont.ports import Damage, JournalDamaged, Receipt
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -31,8 +33,25 @@ def refusal(error: BaseException | Damage) -> Refused:
     return Refused(str(error))
 
 
+def failure_of(done: "asyncio.Future[Receipt]") -> Exception | None:
+    """Why a record that was handed to a journal is not on disk; None if it is."""
+    error = done.exception()
+    return error if isinstance(error, Exception) else None
+
+
 class ReadDamage(msgspec.Struct, Request[Damage | None], frozen=True):
     """What is damaged of the ledger; then no call can be booked, so none may be made."""
+
+
+class Spoiled(msgspec.Struct, frozen=True):
+    """The open journal of the ledger or of the queue was changed by somebody else. The queue hears of both, and takes nothing more."""
+
+    damage: Damage
+
+
+def spoiled(done: "asyncio.Future[Damage]") -> Spoiled:
+    """What comes of `Journal.spoiled`."""
+    return Spoiled(done.result())
 
 
 class Append(msgspec.Struct, Request[Recorded | Refused], frozen=True):

@@ -19,7 +19,7 @@ import msgspec
 from supervisors import NO_REPLY, Actor, From, Tasks
 from supervisors.exits import ExitReason
 from symbiont.actors import names
-from symbiont.actors.ledger_messages import BudgetFreed, ReadDamage, Refused, refusal
+from symbiont.actors.ledger_messages import BudgetFreed, ReadDamage, Refused, Spoiled, refusal, spoiled
 from symbiont.actors.queue_bulk import BulkRun, NextPortion, chosen
 from symbiont.actors.queue_intake import QueueIntake
 from symbiont.actors.queue_messages import (
@@ -75,7 +75,7 @@ from symbiont.domain.queue_rules import QueueRules
 from symbiont.domain.standing import counts_of
 from symbiont.domain.task import FINAL, Status, Task
 from symbiont.domain.wall import SteadyWall
-from symbiont.ports import Clock, Journal
+from symbiont.ports import Clock, Damage, Journal
 
 PRUNED_AT_ONCE = 500
 
@@ -106,6 +106,7 @@ class Queue(Actor):
         await self._record.open()
         await self._switches.open()
         self._record.damage = self._record.damage or await self.named(names.LEDGER).call(ReadDamage(), timeout_s=None)
+        self.pipe(self._record.spoiled(), spoiled)
         if self._record.damage is not None:
             return  # what is there can be seen; nothing changes until it is mended
         children = await Tasks(self.named(names.TASKS)).children()
@@ -179,6 +180,8 @@ class Queue(Actor):
                 self._waits.end_all(reason)
             case Tidy():
                 self._tidy()
+            case Spoiled(damage):
+                self._begin_nothing_more(damage)
             case _:
                 return super().handle_cast(message)
         return None
@@ -200,6 +203,8 @@ class Queue(Actor):
             case Due():
                 self._notify()
                 self._waits.look()
+            case Spoiled(damage):
+                self._begin_nothing_more(damage)
             case _:
                 return super().handle_info(message)
         return None
@@ -229,6 +234,8 @@ class Queue(Actor):
         task = self._backlog.get(request.id)
         if task is None or task.status is not Status.PROCESSING or task.lease != request.lease:
             return Stale(request.id)
+        if isinstance(request, Begin) and self._record.damage is not None:
+            return refusal(self._record.damage)
         if isinstance(request, Begin) and task.cancel_requested:
             cancelled = left(advanced(task, request, self._clock.wall()), Status.CANCELLED, self._clock.wall())
             return self._record.write(task, cancelled, from_, Stale(request.id))
@@ -255,6 +262,8 @@ class Queue(Actor):
         if task is None:
             return NoSuchTask(task_id)
         if task.status not in FINAL:
+            if self._record.damage is not None:
+                return refusal(self._record.damage)
             self._waiters[task_id].append(from_)
             return NO_REPLY
         if self._record.is_changing(task_id):
@@ -335,6 +344,12 @@ class Queue(Actor):
         """Nobody knows for how long, and no model is called before: who waits is told. An answer that is there is written yet."""
         if task.status is Status.PROCESSING:
             self._tell_waiters(task.id, refusal(error))
+
+    def _begin_nothing_more(self, damage: Damage) -> None:
+        """What is under way may end, if it can be written down; nobody waits for that."""
+        self._record.damage = self._record.damage or damage
+        for task_id in list(self._waiters):
+            self._tell_waiters(task_id, refusal(damage))
 
     def _tell_waiters(self, task_id: str, answer: Task | Refused) -> None:
         for from_ in self._waiters.pop(task_id, ()):

@@ -14,12 +14,12 @@ import msgspec
 import structlog
 
 from supervisors import NO_REPLY, Custom, Stop
-from symbiont.actors.ledger_messages import refusal
+from symbiont.actors.ledger_messages import failure_of, refusal
 from symbiont.domain.backlog import Backlog
 from symbiont.domain.finishes import Finishes
 from symbiont.domain.queue_file import Loaded, change_of, compacted, pruning_of, record_of
 from symbiont.domain.task import FINAL, Task
-from symbiont.ports import Clock, Damage, Journal, Receipt, SyncFailed
+from symbiont.ports import Clock, Damage, Journal, SyncFailed
 
 Step = Callable[[], object]
 Pipe = Callable[["asyncio.Future[Any]", Callable[["asyncio.Future[Any]"], object]], None]
@@ -94,6 +94,9 @@ class QueueRecord:
         for task in self._backlog:
             self._finishes.load(task)
 
+    def spoiled(self) -> "asyncio.Future[Damage]":
+        return self._journal.spoiled()
+
     async def close(self) -> None:
         await self._journal.close()
 
@@ -119,7 +122,7 @@ class QueueRecord:
     def _append(self, task_id: str, line: bytes, told: Callable[[Exception | None], object]) -> None:
         self._changing[task_id] = []
         self._lines += 1
-        self._pipe(self._journal.append(line), lambda done: told(_error_of(done)))
+        self._pipe(self._journal.append(line), lambda done: told(failure_of(done)))
 
     def landed(self, landed: Written | Pruned | Compacted) -> Stop | None:
         """What has become of a change."""
@@ -193,7 +196,7 @@ class QueueRecord:
         self._lines = len(tasks) + len(last_ids)
         self._pipe(
             self._journal.compact(partial(_lines_of, tasks, last_ids)),
-            lambda done: Compacted(before, len(tasks), _error_of(done)),
+            lambda done: Compacted(before, len(tasks), failure_of(done)),
         )
 
     def _compacted(self, compacted_: Compacted) -> None:
@@ -207,8 +210,3 @@ class QueueRecord:
 
 def _lines_of(tasks: tuple[Task, ...], last_ids: tuple[str, ...]) -> Iterable[bytes]:
     return compacted(tasks, last_ids)
-
-
-def _error_of(done: "asyncio.Future[Receipt]") -> Exception | None:
-    error = done.exception()
-    return error if isinstance(error, Exception) else None

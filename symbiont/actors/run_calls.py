@@ -12,6 +12,7 @@ import asyncio
 import msgspec
 import structlog
 
+from supervisors import ExitWith
 from symbiont.actors import names
 from symbiont.actors.accounting import cost_of, entry_of, try_of
 from symbiont.actors.dispatcher import Returned
@@ -94,12 +95,21 @@ class RunCalls(RunTalk):
     async def _settle(self, lane: Route, reply: ModelReply) -> None:
         if reply.was_made:
             entry = self._entry(lane, reply)
-            await self._ask(names.LEDGER, Append(entry))
+            await self._book(entry)
             self._untold.append(try_of(entry, reply.outcome))
         elif self.task.call is not None:
             self.world.runtime.named(names.LEDGER).cast(Release((self.task.id, self.task.attempt, self.task.call.kind)))
         self._is_lane_open = await self._ask(names.DISPATCHER, Returned(reply.outcome))
         self._outcome = reply.outcome
+
+    async def _book(self, entry: Entry) -> None:
+        """What a damaged ledger does not take the log does: a start can only book the call with the most it may have cost."""
+        try:
+            await self._ask(names.LEDGER, Append(entry))
+        except ExitWith:
+            facts = {name: value for name, value in msgspec.to_builtins(entry).items() if name != "prompt_preview"}
+            _log.critical("call_not_booked", **facts)
+            raise
 
     def _report(self, kind: CallKind, lane: Route, reply: ModelReply) -> None:
         """Said when the outcome has been acted on: nothing may come between an answer that is paid for and its delivery."""

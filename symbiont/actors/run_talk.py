@@ -1,6 +1,7 @@
 """How the run of a task talks to the actors around it: persistently, and undisturbed where something is written down.
 
-Guarantees: an actor that is being restarted is waited for, a full disk too; a run that is stopped finishes what it is writing.
+Guarantees: an actor that is being restarted is waited for, a full disk too; a run that is stopped finishes what it is writing. Where a
+journal is damaged a run ends as it stands: nothing is written until somebody mends it, and a start settles what is open.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 import structlog
 
-from supervisors import CallExit, Request, Runtime
+from supervisors import CallExit, ExitWith, Request, Runtime, Shutdown
 from symbiont.actors import names
 from symbiont.actors.ledger import Refused
 from symbiont.actors.run_steps import Begin, Complete, Fail, Postpone, Stopped
@@ -84,7 +85,7 @@ class RunTalk:
         raise LostLease(self.task.id)
 
     async def _ask(self, name: str, request: Request[R]) -> R:
-        """Ask until there is an answer: an actor that is being restarted is waited for, a full disk too.
+        """Ask until there is an answer: an actor that is being restarted is waited for, a full disk too. A damaged journal ends the run.
 
         All these requests are safe to repeat: the ledger knows a call it has, the queue a number that has passed.
         """
@@ -98,6 +99,8 @@ class RunTalk:
             if not isinstance(answer, Refused):
                 return answer
             _log.error("storage_refused", task=self.task.id, actor=name, reason=answer.reason)
+            if answer.code == "DATA_CORRUPT":
+                raise ExitWith(Shutdown("storage damaged"))
             await pause(self.world.runtime, REFUSAL_PAUSE_S)
 
 

@@ -100,6 +100,12 @@ class FileJournal:
         refuse_compaction_of_chain(self._path, chained=self._chained)
         return refused(JournalClosed(self._path)) if self._writer is None else self._writer.compact(lines)
 
+    def spoiled(self) -> "asyncio.Future[Damage]":
+        """Resolves when somebody else is found to have changed the file, within `journal_writer.IDLE_LOOK_S`. Journal must be open."""
+        if self._writer is None:
+            raise JournalClosed(self._path)
+        return self._writer.spoiled
+
     async def close(self) -> None:
         """Write what is queued, release the file. Closing twice, or before `open`, does nothing."""
         writer = self._writer

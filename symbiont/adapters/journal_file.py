@@ -3,7 +3,7 @@
 Guarantees: a batch that `append` returns from is durable; after an `OSError` nothing of it remains, and the next batch may
 succeed; after a failed sync (`SyncFailed`) nothing succeeds until the file is opened anew. Every call blocks on the disk.
 What somebody else does to the file while it is open is noticed before the next batch, if `LOOK_EVERY_S` has passed since the last
-look: it is damage then, and nothing is written behind it. Does not lock: one thread per object, one process per file.
+look, or by `look`: it is damage then, and nothing is written behind it. Does not lock: one thread per object, one process per file.
 """
 
 import time
@@ -135,18 +135,22 @@ class JournalFile:
         now_s = time.monotonic()
         if now_s >= self._look_at_s:
             self._look_at_s = now_s + LOOK_EVERY_S
-            self._look_for_others()
+            if (damage := self.look()) is not None:
+                raise JournalDamaged(damage)
 
-    def _look_for_others(self) -> None:
+    def look(self) -> Damage | None:
+        """Whether it is as it was left. Raises `OSError`. Of what is known to be damaged, or unknown after a failed sync, no more is known."""
+        if self._damage is not None or self._sync_error is not None:
+            return self._damage
         found = self._files.size_here(self._path, self._fd)
         if found == self._length:
-            return
+            return None
         got = "another file" if found is None else f"{found}"
         reason = f"expected {self._path} to have the {self._length} bytes that were written to it, got: {got}"
         at = self._length if found is None else min(found, self._length)
         self._damage = Damage(str(self._path), self._lines + 1, at, reason, self._journal.repair)
         _log.critical("journal_changed_by_somebody_else", reason=reason, hint=self._journal.repair)
-        raise JournalDamaged(self._damage)
+        return self._damage
 
     def _begin_a_new_file_if_due(self, record: bytes) -> None:
         rotation = self._rotation

@@ -6,7 +6,8 @@ loop in one call. So the loop never waits for the disk, the disk is never idle w
 and of waking the loop is shared by all that wait. No timer delays a lone record.
 
 Guarantees: results come in the order of submission; each record submitted before `stop` is written or refused, whether or
-not anybody still waits for it; a bug in here fails every waiter instead of leaving it hanging. Recovery runs in the same
+not anybody still waits for it; a bug in here fails every waiter instead of leaving it hanging. What somebody
+else does to the file is noticed within `IDLE_LOOK_S`, also while nothing is written. Recovery runs in the same
 thread, so two users of one file follow one another even when the first was cancelled in the middle.
 
 Locking: `_lock` guards the queue, whether it is still open, and whether the thread sleeps until the `_bell` rings. Futures, and
@@ -16,10 +17,11 @@ how many wait, are touched by the loop alone, the file by the thread alone.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Lock, Thread
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -27,7 +29,9 @@ from symbiont.adapters.journal_errors import JournalClosed, JournalFull
 from symbiont.adapters.journal_file import JournalFile
 from symbiont.adapters.journal_format import MAX_BATCH_BYTES, checked
 from symbiont.adapters.journal_receipts import acknowledge, refuse, refused, resolve
-from symbiont.ports import Damage, Fold, Opened, Receipt
+from symbiont.ports import Damage, Fold, JournalDamaged, Opened, Receipt
+
+IDLE_LOOK_S: Final = 1.0
 
 T = TypeVar("T")
 
@@ -61,6 +65,7 @@ class JournalWriter:
         self._max_pending = max_pending
         self._loop = asyncio.get_running_loop()
         self._opened: asyncio.Future[Opened] = self._loop.create_future()
+        self.spoiled: asyncio.Future[Damage] = self._loop.create_future()
         self._lock = Lock()
         self._bell: SimpleQueue[None] = SimpleQueue()
         self._queue: deque[_Work] = deque()
@@ -154,6 +159,8 @@ class JournalWriter:
                 self._refuse(batch, failure.error)
             except OSError as error:
                 self._refuse(batch, error)
+                if isinstance(error, JournalDamaged):
+                    self._tell(resolve, self.spoiled, error.damage)
             except BaseException:
                 self._refuse(batch, JournalClosed(self._path))
                 raise
@@ -170,7 +177,16 @@ class JournalWriter:
                 if self._stopping:
                     return None
                 self._is_asleep = True
-            self._bell.get()
+            try:
+                self._bell.get(timeout=IDLE_LOOK_S)
+            except Empty:
+                self._look()
+
+    def _look(self) -> None:
+        """A disk that cannot even be asked is met again by the next batch."""
+        with suppress(OSError):
+            if self._file.damage is None and (damage := self._file.look()) is not None:
+                self._tell(resolve, self.spoiled, damage)
 
     def _take_records(self) -> list[_Append]:
         batch: list[_Append] = []

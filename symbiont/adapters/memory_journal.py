@@ -1,7 +1,7 @@
 """The journal port in memory, for tests and for simulation: the same records, numbers, chain and refusals as on a disk.
 
 Guarantees: what is appended in one pass of the loop is one batch, acknowledged in the next pass; no threads, no clock, so a
-run is repeatable. `fail_next` lets the disk refuse, `crash` takes the power away. Does not survive the process.
+run is repeatable. `fail_next` lets the disk refuse, `spoil` stands for somebody else's hand, `crash` takes the power away. Does not survive the process.
 """
 
 import asyncio
@@ -78,6 +78,7 @@ class MemoryJournal:
         self._failures: list[OSError] = []
         self._sync_error: SyncFailed | None = None
         self._damage: Damage | None = None
+        self._spoiled: asyncio.Future[Damage] | None = None
 
     @property
     def records(self) -> tuple[bytes, ...]:
@@ -92,6 +93,12 @@ class MemoryJournal:
     def fail_next(self, error: OSError) -> None:
         """Let the next batch fail with `error`; several calls fail as many batches. `SyncFailed` fails all until `open`."""
         self._failures.append(error)
+
+    def spoil(self, reason: str) -> None:
+        """From now on it is damaged."""
+        self._damage = Damage(_NAME, len(self._records) + 1, 0, reason, "")
+        if self._spoiled is not None:
+            self._spoiled.set_result(self._damage)
 
     def crash(self) -> None:
         """Stop as a power cut does: what was not acknowledged is gone, and its futures are cancelled."""
@@ -124,8 +131,13 @@ class MemoryJournal:
         refuse_compaction_of_chain(_NAME, chained=self._chained)
         return self._submit(_Compact(lines, asyncio.get_running_loop().create_future()))
 
+    def spoiled(self) -> "asyncio.Future[Damage]":
+        self._spoiled = asyncio.get_running_loop().create_future()
+        return self._spoiled
+
     async def close(self) -> None:
         self._is_open = False
+        self._spoiled = None
         self._commit()
 
     def _scan(self, absorb: Absorb) -> Scan:

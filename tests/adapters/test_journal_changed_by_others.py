@@ -1,8 +1,14 @@
 """Somebody else cuts, fills, moves or replaces the file of a journal that is open: nothing is written behind that."""
 
+import asyncio
+import errno
+import threading
+
 import pytest
 
+from symbiont.adapters.file_ops import FileOps
 from symbiont.adapters.journal import FileJournal
+from symbiont.adapters.journal_errors import JournalClosed
 from symbiont.ports import JournalDamaged
 from tests.contract.journal_contract import Lines
 
@@ -64,3 +70,65 @@ async def test_its_own_rewriting_is_no_change_by_somebody_else(tmp_path):
 
     assert journal.damage is None
     await journal.close()
+
+
+@pytest.mark.parametrize("chained", [True, False])
+@pytest.mark.parametrize("change", [cut, fill, move, replace])
+async def test_it_is_noticed_while_nothing_is_written(tmp_path, monkeypatch, chained, change):
+    monkeypatch.setattr("symbiont.adapters.journal_writer.IDLE_LOOK_S", 0.01)
+    path = tmp_path / "journal.jsonl"
+    journal = FileJournal(path, chained=chained)
+    await journal.open(Lines())
+    await journal.append(RECORD)
+    change(path)
+
+    assert await asyncio.wait_for(journal.spoiled(), 10) == journal.damage
+    await journal.close()
+
+
+async def test_whoever_appends_is_not_the_only_one_to_hear_of_it(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    journal = FileJournal(path, chained=True)
+    await journal.open(Lines())
+    spoiled = journal.spoiled()
+    await journal.append(RECORD)
+    cut(path)
+
+    with pytest.raises(JournalDamaged) as refused:
+        await journal.append(RECORD)
+    assert await asyncio.wait_for(spoiled, 10) == refused.value.damage
+    await journal.close()
+
+
+async def test_a_file_that_cannot_be_looked_at_is_not_taken_for_changed(tmp_path, monkeypatch):
+    monkeypatch.setattr("symbiont.adapters.journal_writer.IDLE_LOOK_S", 0.01)
+    files = Blind()
+    journal = FileJournal(tmp_path / "journal.jsonl", chained=True, files=files)
+    await journal.open(Lines())
+    await journal.append(RECORD)
+    files.is_blind = True
+    await asyncio.wait_for(asyncio.to_thread(files.was_asked.wait), 10)
+    files.is_blind = False
+    await journal.append(RECORD)
+
+    assert journal.damage is None
+    await journal.close()
+
+
+async def test_a_journal_that_is_not_open_cannot_be_watched(tmp_path):
+    with pytest.raises(JournalClosed):
+        FileJournal(tmp_path / "journal.jsonl", chained=True).spoiled()
+
+
+class Blind(FileOps):
+    """A disk that does not say how large a file is."""
+
+    def __init__(self):
+        self.is_blind = False
+        self.was_asked = threading.Event()
+
+    def size_here(self, path, fd):
+        if self.is_blind:
+            self.was_asked.set()
+            raise OSError(errno.EIO, "Input/output error")
+        return super().size_here(path, fd)
