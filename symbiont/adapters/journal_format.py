@@ -32,7 +32,7 @@ _SEAL_KEYS = (b'"hash":"', b'"crc":"', b'"batch":', b'"seq":')
 
 _ANYTHING = msgspec.json.Decoder(msgspec.Raw)
 """Accepts every JSON value and keeps nothing of it."""
-_OPEN, _CLOSE, _NEWLINE = b"{}\n"
+_OPEN, _CLOSE, _NEWLINE, _QUOTE = b'{}\n"'
 
 
 class Position(NamedTuple):
@@ -54,7 +54,8 @@ class Trailer(NamedTuple):
 def checked(record: bytes) -> bytes:
     """The record itself. Raises `ValueError` unless it is one JSON object in UTF-8 without newline or outer blanks."""
     try:
-        record.decode()
+        if not record.isascii():
+            record.decode()
         _ANYTHING.decode(record)
         if record[0] == _OPEN and record[-1] == _CLOSE and _NEWLINE not in record:
             return record
@@ -78,11 +79,12 @@ def refuse_checkpoint_without_chain(name: object, *, chained: bool) -> None:
 def stamp(records: Iterable[bytes], after: Position, *, chained: bool) -> tuple[bytes, Position]:
     """The sealed lines of one commit behind `after`, and the position behind them."""
     pieces: list[bytes] = []
-    seq, head, batch, sha256 = after.seq, after.head, after.seq + 1, hashlib.sha256
+    seq, head, sha256 = after.seq, after.head, hashlib.sha256
+    batch = b',"batch":%d' % (seq + 1)
     for record in records:
         seq += 1
-        separator = b"," if record[1:-1].strip() else b""
-        body = b'%b%b"seq":%d,"batch":%d' % (record[:-1], separator, seq, batch)
+        separator = b"," if record[1] == _QUOTE or record[1:-1].strip() else b""
+        body = b'%b%b"seq":%d%b' % (record[:-1], separator, seq, batch)
         if chained:
             head = sha256(head + body).hexdigest().encode()
             pieces += (body, b',"hash":"', head, b'"}\n')

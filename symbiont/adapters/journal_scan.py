@@ -26,7 +26,7 @@ from symbiont.adapters.journal_format import (
 from symbiont.domain.errors import SymbiontError
 
 EVERYTHING: Final = 1 << 62
-_CHUNK_BYTES: Final = 1 << 20
+_CHUNK_BYTES: Final = 1 << 18
 _UNREADABLE: Final = "to be a JSON object, got: unreadable bytes"
 _CHAIN: Final = "to continue the hash chain, got: a line changed, removed or inserted"
 _CRC: Final = "to be as it was written, got: bytes that do not match their CRC"

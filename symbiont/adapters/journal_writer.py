@@ -96,7 +96,7 @@ class JournalWriter:
         """Take nothing more, write what is queued, close the file."""
         with self._lock:
             self._stopping = True
-            self._wake()
+        self._bell.put(None)
 
     def join(self) -> None:
         """Block until the thread has ended."""
@@ -109,14 +109,15 @@ class JournalWriter:
             if self._waiting >= self._max_pending:
                 return refused(JournalFull(self._path, self._max_pending))
             self._queue.append(work)
-            self._wake()
+            self._wake_soon()
         self._waiting += 1
         return work.receipt
 
-    def _wake(self) -> None:
+    def _wake_soon(self) -> None:
+        """When all that are ready now have handed over what they have: woken before, it would wait for the interpreter's lock."""
         if self._is_asleep:
             self._is_asleep = False
-            self._bell.put(None)
+            self._loop.call_soon(self._bell.put, None)
 
     def _acknowledge(self, batch: _Batch, first: int) -> None:
         acknowledge(self._settled(batch), first)

@@ -43,7 +43,9 @@ class FakeClaude:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.owner = f"owner of {folder}"  # what another test, in another process, leaves is not to be killed for this one's
+        self.owner = (
+            f"owner of {folder}"  # what another test, in another process, leaves is not to be killed for this one's
+        )
         self.environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "CLAUDE_CONFIG_DIR": str(folder)}
         self.executable = folder / "claude"
         # A shell that execs: the path of the interpreter may be too long for a shebang line.
