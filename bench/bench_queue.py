@@ -1,12 +1,11 @@
 """The queue: submit → lease → done with nothing to do in between, beside other embedded queues of Python; and what depth costs.
 
-    python bench/bench_queue.py [--tasks 2000] [--peers DIRECTORY]
+    python bench/bench_queue.py [--tasks 2000] [--no-peers]
 
 The whole Queue actor on its file, every step acknowledged when it is on disk; 64 callers at a time, as a server has. Peers are driven as
 their documentation says, but with synchronous=FULL where they would else acknowledge what a power cut can lose, in threads of one process, each from a directory of its own: Huey with `SqliteHuey` (its
-own consumer with 4 workers), persist-queue's `SQLiteAckQueue`, litequeue. Install them into any environment:
-
-    python -m venv DIRECTORY && DIRECTORY/bin/pip install huey persist-queue litequeue
+own consumer with 4 workers), persist-queue's `SQLiteAckQueue`, litequeue. They are installed on first use, outside the checkout
+(bench/peers/install.py).
 
 Depth: the mean of 2,000 submissions, then of 2,000 takes, on top of 2,000 and of 100,000 pending tasks. Medians of five rounds, all rows in each round.
 """
@@ -22,6 +21,7 @@ import time
 from pathlib import Path
 
 import uvloop
+from peers.install import interpreter
 
 from supervisors import Actor, Runtime, TaskSupervisor, spawn
 from symbiont.actors import names
@@ -92,16 +92,24 @@ class Nobody(Actor):
 class Bench:
     """A queue on its file, alone."""
 
-    async def open(self, directory):
+    def __init__(self, directory):
+        self.directory = directory
+
+    async def __aenter__(self):
         config = Config(dispatch=Dispatch(max_pending=1_000_000))
         self.runtime = Runtime()
         await spawn(self.runtime, TaskSupervisor(), name=names.TASKS)
         for name in (names.DISPATCHER, names.LEDGER):
             await spawn(self.runtime, Nobody(), name=name)
-        journals = [FileJournal(Path(directory) / name, chained=False) for name in ("queue.jsonl", "switches.jsonl")]
+        journals = [
+            FileJournal(Path(self.directory) / name, chained=False) for name in ("queue.jsonl", "switches.jsonl")
+        ]
         self.process = await spawn(self.runtime, Queue(*journals, SystemClock(), queue_rules(config)), name=names.QUEUE)
         self.queue = self.runtime.named(names.QUEUE)
         return self
+
+    async def __aexit__(self, *_):
+        await self.process.stop()
 
     async def life(self):
         await self.queue.call(Submit(NEW))
@@ -130,7 +138,8 @@ async def crowd(count, step):
 
 async def ours(count):
     with tempfile.TemporaryDirectory() as directory:
-        return await crowd(count, (await Bench().open(directory)).life)
+        async with Bench(directory) as bench:
+            return await crowd(count, bench.life)
 
 
 async def depths():
@@ -138,10 +147,10 @@ async def depths():
     found = {}
     for depth in DEPTHS:
         with tempfile.TemporaryDirectory() as directory:
-            bench = await Bench().open(directory)
-            await crowd(depth, bench.submit)
-            gc.collect()
-            found[depth] = 1e6 / await crowd(SAMPLE, bench.submit), 1e6 / await crowd(SAMPLE, bench.take)
+            async with Bench(directory) as bench:
+                await crowd(depth, bench.submit)
+                gc.collect()
+                found[depth] = 1e6 / await crowd(SAMPLE, bench.submit), 1e6 / await crowd(SAMPLE, bench.take)
     return found
 
 
@@ -156,14 +165,15 @@ def peer(python, name, count):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--tasks", type=int, default=2_000)
-    parser.add_argument("--peers", type=Path, help="virtual environment that has the peers")
+    parser.add_argument("--no-peers", action="store_true", help="our own queue alone")
     asked = parser.parse_args()
-    python = str(asked.peers / "bin" / "python") if asked.peers else sys.executable
+    if not asked.no_peers:
+        subprocess.run([sys.executable, Path(__file__).parent / "peers" / "install.py", "queues"], check=True)
     rows, deep = {}, {}
     for _ in range(ROUNDS):
         rows.setdefault("symbiont, 64 callers", []).append(uvloop.run(ours(asked.tasks)))
-        for name in PEERS if asked.peers else ():
-            rows.setdefault(name, []).append(peer(python, name, asked.tasks // 4))
+        for name in () if asked.no_peers else PEERS:
+            rows.setdefault(name, []).append(peer(interpreter("queues"), name, asked.tasks // 4))
         for depth, pair in uvloop.run(depths()).items():
             deep.setdefault(depth, []).append(pair)
     base = statistics.median(rows["symbiont, 64 callers"])

@@ -25,8 +25,9 @@ PEERS: dict[str, tuple[str, ...]] = {
     "triotp": ("triotp",),
     "mode": ("mode-streaming", "uvloop"),
     "ray": ("ray",),
+    "queues": ("huey", "persist-queue", "litequeue"),
 }
-"""The newest version of each that installs; which one it was is part of the table."""
+"""The newest version of each that installs; which one it was is part of the table. The last are those of bench_queue.py."""
 
 
 def interpreter(peer: str) -> Path:
