@@ -24,6 +24,7 @@ from symbiont.actors.ledger_messages import (
     BudgetFreed,
     Import,
     Imported,
+    ReadAlerts,
     ReadBudgets,
     ReadDamage,
     ReadTotals,
@@ -41,6 +42,7 @@ from symbiont.domain.budget import Alert, Budget, Claim, Granted
 from symbiont.domain.ledger import Entry, encode, key_of
 from symbiont.domain.ledger_fold import Key, LedgerFold
 from symbiont.domain.moment import rfc3339
+from symbiont.domain.webhook import LimitReached
 from symbiont.ports import Clock, Damage, Journal, Receipt, SyncFailed
 
 __all__ = [
@@ -58,7 +60,7 @@ __all__ = [
 ]
 
 LOOK_AT_BUDGETS_S: Final = 5.0
-"""After a start: by then those are there who want to hear of an alert that was cut off, or of a limit that was lowered."""
+"""After a start: by then those are there who want to hear of a limit that was lowered."""
 
 _log = structlog.get_logger("symbiont.ledger")
 
@@ -131,12 +133,19 @@ class Ledger(Actor):
                 return self._import(entries, from_)
             case Reserve(claim):
                 return self._reserve(claim, from_)
+            case _:
+                return self._query(request, from_)
+
+    def _query(self, request: Any, from_: From) -> object:
+        match request:
             case ReadTotals():
                 return self._book.totals.copy()
             case ReadDamage():
                 return self._damage
             case ReadBudgets():
                 return self._budgeting.uses(self._book.totals)
+            case ReadAlerts():
+                return self._notices(self._budgeting.standing(self._book.totals))
             case _:
                 return super().handle_call(request, from_)
 
@@ -154,7 +163,6 @@ class Ledger(Actor):
             case _ImportWritten():
                 return self._import_written(message)
             case _LookAtBudgets():
-                self._give_notice(self._budgeting.standing(self._book.totals))
                 self._alert(self._budgeting.alerts(self._book.totals))
                 return None
             case Spoiled(damage):
@@ -254,15 +262,14 @@ class Ledger(Actor):
             self.named(names.QUEUE).cast(BudgetFreed(reason))
 
     def _alert(self, alerts: Sequence[Alert]) -> None:
-        self._give_notice(alerts)
+        for notice in self._notices(alerts):
+            self.named(names.WEBHOOKS).cast(LimitNotice(notice))
         for alert in alerts:
             self.pipe(self._budgeting.note(alert, rfc3339(self._clock.wall())), _trying("alert_not_noted"))
 
-    def _give_notice(self, alerts: Sequence[Alert]) -> None:
-        """To the webhooks, which tell each once however often they hear of it: so a start makes good what a crash took along."""
+    def _notices(self, alerts: Sequence[Alert]) -> tuple[LimitReached, ...]:
         at = rfc3339(self._clock.wall())
-        for alert in alerts:
-            self.named(names.WEBHOOKS).cast(LimitNotice(limit_of(alert, at)))
+        return tuple(limit_of(alert, at) for alert in alerts)
 
 
 def _trying(failure: str) -> "Callable[[asyncio.Future[Receipt]], _Tried]":

@@ -8,6 +8,7 @@ from supervisors import Request
 from symbiont.domain.budget import CallKey, Claim, Granted, OverBudget, Use
 from symbiont.domain.ledger import Entry
 from symbiont.domain.totals import Totals
+from symbiont.domain.webhook import LimitReached
 from symbiont.ports import Damage, JournalDamaged, Receipt
 
 
@@ -92,6 +93,10 @@ class BudgetFreed(msgspec.Struct, frozen=True):
     """A cast to the queue, a hint: what calls under way had reserved is free again; who waits for this `reason` may look now."""
 
     reason: str
+
+
+class ReadAlerts(msgspec.Struct, Request[tuple[LimitReached, ...]], frozen=True):
+    """The budgets that are nearly or quite used up in the present periods."""
 
 
 class ReadBudgets(msgspec.Struct, Request[tuple[Use, ...]], frozen=True):

@@ -24,6 +24,9 @@ from symbiont.ports import Clock, Journal, Randomness, SyncFailed
 SPARE_LINES: Final = 1_000
 """So many lines that say nothing new may stand in the file when it is opened."""
 
+STILL_S: Final = 900.0
+"""A limit that is met again so soon after its end has outlasted it; later it is another one."""
+
 _PASSING: Final = ("rate_limit",)
 """Limits that come and go by the second: nobody is to be woken for them."""
 
@@ -127,10 +130,11 @@ class Limits:
     async def _shut(self, key: Key, until: float, now: float) -> None:
         worker, tier, name = key
         opens_at = until + self._randomness.uniform(0.0, self._jitter_s)
-        is_first = all(limit.key != key for limit in self.book.limits)  # else it has only lasted longer
-        await self._put(Closed(worker, name, until, opens_at, tier))
-        if is_first and name not in _PASSING:
-            self._tell(LaneClosed(name, worker, rfc3339(until), rfc3339(now), tier))
+        same = [limit.began for limit in self.book.limits if limit.key == key and now - limit.opens_at < STILL_S]
+        limit = Closed(worker, name, until, opens_at, tier, since=same[0] if same else now)
+        await self._put(limit)
+        if not same and (notice := notice_of(limit)) is not None:
+            self._tell(notice)
         _log.warning("lane_closed", worker=worker, tier=tier or "all", limit=name, for_s=round(opens_at - now, 1))
 
     async def lift_all(self) -> tuple[Closed, ...]:
@@ -154,6 +158,13 @@ class Limits:
             raise  # nothing is noted any more until a new life of the dispatcher opens the journal anew
         except OSError as error:
             _log.error("limit_not_noted", limit=limit.limit, error=str(error))
+
+
+def notice_of(limit: Closed) -> LaneClosed | None:
+    """What others are told of it, the same for as long as it lasts; None if it is not worth a word."""
+    if limit.limit in _PASSING:
+        return None
+    return LaneClosed(limit.limit, limit.worker, rfc3339(limit.resets_at), rfc3339(limit.began), limit.tier)
 
 
 def _not_read(line: str, error: str) -> None:

@@ -1,4 +1,4 @@
-"""What there is to tell: ends of tasks, looked up in the queue, and notices of limits, put into the outbox.
+"""What there is to tell: ends of tasks, looked up in the queue, and limits, told by a notice or looked up, put into the outbox.
 
 A part of the webhooks actor and not an actor: called from its callbacks alone. Guarantees: an endpoint hears of every end after
 its mark, once; the mark moves with the deliveries, in one line. A mark that moved over what nobody wanted may come to disk later.
@@ -12,12 +12,15 @@ import structlog
 
 from supervisors import Actor, CallExit
 from symbiont.actors import names
+from symbiont.actors.dispatcher import ReadLimits
+from symbiont.actors.ledger_messages import ReadAlerts
+from symbiont.actors.limits import notice_of
 from symbiont.actors.outbox import OutboxFile
 from symbiont.actors.webhook_messages import FinishedAfter
 from symbiont.domain.fan_out import fan_out, fan_out_limit, orphaned, registered
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.outbox import Change, Endpoint
-from symbiont.domain.webhook import Hook, LimitEvent
+from symbiont.domain.webhook import Hook, LaneClosed, LimitEvent, LimitReached
 from symbiont.ports import Clock
 
 PAGE: Final = 100
@@ -61,6 +64,27 @@ class WebhookIntake:
                 self._file.lag(change)
             elif await self._file.put(change):
                 return
+
+    async def look_up_limits(self) -> None:
+        """What notices told of in vain, because somebody ended just then: whoever gives them knows what is in force."""
+        limits: list[LimitEvent] = [*await self._closed_lanes(), *await self._alerts()]
+        for limit in limits:
+            await self.take_notice(limit)
+
+    async def _closed_lanes(self) -> list[LaneClosed]:
+        try:
+            limits = await self._owner.named(names.DISPATCHER).call(ReadLimits())
+        except CallExit:
+            return []
+        now = self._clock.wall()
+        found = [notice_of(limit) for limit in limits if limit.opens_at > now]
+        return [notice for notice in found if notice is not None]
+
+    async def _alerts(self) -> tuple[LimitReached, ...]:
+        try:
+            return await self._owner.named(names.LEDGER).call(ReadAlerts())
+        except CallExit:
+            return ()
 
     async def take_notice(self, limit: LimitEvent) -> None:
         """Whoever gave it may give it again if a full disk refuses it now."""

@@ -18,8 +18,8 @@ Key = tuple[str, str, str]
 class Closed(msgspec.Struct, frozen=True, omit_defaults=True):
     """A limit in force, and a line of `limits.jsonl`. `tier` empty = the whole worker.
 
-    `resets_at` is what the provider said, `opens_at` that plus jitter: when the probe goes (both epoch seconds). `lifted` in
-    a line takes the limit back.
+    `resets_at` is what the provider said, `opens_at` that plus jitter: when the probe goes; `since` is when it was met first, however
+    often it has been put off meanwhile (all epoch seconds). `lifted` in a line takes the limit back.
     """
 
     worker: str
@@ -28,6 +28,7 @@ class Closed(msgspec.Struct, frozen=True, omit_defaults=True):
     opens_at: float
     tier: str = ""
     lifted: bool = False
+    since: float = 0.0
 
     def covers(self, worker: str, tier: str) -> bool:
         return self.worker == worker and self.tier in {"", tier}
@@ -36,6 +37,11 @@ class Closed(msgspec.Struct, frozen=True, omit_defaults=True):
     def key(self) -> Key:
         """A limit in force replaces the one with the same key."""
         return self.worker, self.tier, self.limit
+
+    @property
+    def began(self) -> float:
+        """`since`; lines of earlier versions do not say."""
+        return self.since or self.resets_at
 
 
 class LaneBook:

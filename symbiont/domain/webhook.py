@@ -68,7 +68,7 @@ class LimitReached(msgspec.Struct, frozen=True):
 
 
 class LaneClosed(msgspec.Struct, frozen=True):
-    """A limit of a provider has closed a worker, or one tier of it, until about `resets_at` (RFC 3339)."""
+    """A limit of a provider has closed a worker, or one tier of it, since `at` and until about `resets_at` (RFC 3339)."""
 
     limit: str
     worker: str
@@ -127,8 +127,8 @@ def task_message(task: Task, *, include_result: bool) -> Message:
 
 
 def limit_message(limit: LimitEvent) -> Message:
-    """Told once for every limit, period and level: who tells it again makes the same id."""
-    period, of = (limit.resets_at, limit.worker) if isinstance(limit, LaneClosed) else (limit.period, limit.project)
+    """Told once for every limit, period and level: who tells it again makes the same id. The period of a provider's begins with it."""
+    period, of = (limit.at, limit.worker) if isinstance(limit, LaneClosed) else (limit.period, limit.project)
     key = msgspec.json.encode([limit.limit, period, limit.level, of, limit.tier])
     event: Event = "limit.warning" if limit.level == "warning" else "limit.reached"
     data = {name: value for name, value in msgspec.structs.asdict(limit).items() if name not in {"level", "at"}}

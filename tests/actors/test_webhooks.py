@@ -1,9 +1,11 @@
 """Endpoints hear how tasks ended: who hears what, when it is tried again, what happens to one that does not answer."""
 
 import asyncio
+import errno
 
 import pytest
 
+from supervisors.testing import VirtualClock
 from symbiont.actors import names
 from symbiont.actors.queue_messages import Cancel, Retry
 from symbiont.actors.webhook_messages import (
@@ -148,6 +150,52 @@ async def test_a_limit_that_outlasts_its_end_is_the_same_one_and_the_next_is_ano
     await system.submit(force_tier="haiku")
     await system.advance(LONG_S)
     assert len([each for each in system.endpoints.heard if said(each)["type"] == "limit.reached"]) == 2
+
+
+def limits_heard(system):
+    return [said(each)["data"] for each in system.endpoints.heard if said(each)["type"].startswith("limit.")]
+
+
+async def test_a_limit_that_is_met_again_hours_after_its_end_is_another(system):
+    heard = []
+    for pause_s in (0.0, 300.0, LONG_S):
+        await system.advance(pause_s)
+        system.worker.script(UsageLimited("five_hour", "account", system.clock.wall() + 60.0))
+        await system.ask(names.QUEUE, Cancel(await system.submit(force_tier="haiku")))
+        heard.append(len(limits_heard(system)))
+    assert heard == [1, 1, 2]
+
+
+async def test_a_notice_of_a_limit_that_a_kill_took_along_is_given_by_the_next_start(start):
+    before = await start(config=Config())
+    before.worker.script(UsageLimited("five_hour", "account", before.clock.wall() + 3_600.0))
+    await before.submit(force_tier="haiku")
+    disk = before.on_disk()
+    heard = []
+    for _ in range(2):
+        after = await start(config=told_to(), disk=disk)
+        await after.advance(60.0)
+        heard.append([limit["limit"] for limit in limits_heard(after)])
+        disk = after.on_disk()
+    assert heard == [["five_hour"], []]
+
+
+async def test_a_notice_of_a_limit_that_a_full_disk_refused_is_given_when_there_is_room(system):
+    system.journals["webhooks"].fail_next(OSError(errno.ENOSPC, "No space left on device"))
+    system.worker.script(NoCredit())
+    await system.submit(force_tier="haiku")
+    assert limits_heard(system) == []
+    await system.advance(60.0)
+    assert [limit["limit"] for limit in limits_heard(system)] == ["no_credit"]
+
+
+async def test_a_limit_that_is_over_is_not_told_of_late(start):
+    before = await start(config=Config())
+    before.worker.script(UsageLimited("five_hour", "account", before.clock.wall() + 60.0))
+    await before.submit(force_tier="haiku")
+    after = await start(config=told_to(), disk=before.on_disk(), clock=VirtualClock(before.clock.wall() + 3_600.0))
+    await after.advance(60.0)
+    assert limits_heard(after) == []
 
 
 async def test_a_rate_limit_wakes_nobody(system):
