@@ -3,7 +3,8 @@
 Every member either comes with its call (`run`) or leaves; when nobody is left to wait for, the call is made, and each member gets
 its share of the reply. Guarantees: what the call consumed is shared among those that stayed, to the token and to the nano-USD. Who
 is stopped while the others wait on leaves at once and owes nothing; the last one stops the call itself, hears it out and bears it
-all. A bug of the worker is raised in every member.
+all. A bug of the worker is raised in every member. Nobody is waited for longer than `PATIENCE_S` after the first has come: who comes later
+makes the call alone.
 Lives in the runs and not in an actor: nothing of it survives them, and nothing needs to. What the queue and the ledger are told is
 each member's own business.
 """
@@ -11,16 +12,22 @@ each member's own business.
 import asyncio
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Final
 
 import msgspec
 
+from supervisors import Runtime
+from supervisors.clock import Timer
 from symbiont.domain.joint import answers, is_about_a_request, joined, shared_usage, split
 from symbiont.domain.outcome import Cancelled, Done, Outcome
 from symbiont.domain.price import nanos, usd
 from symbiont.domain.task import Share
 from symbiont.ports import ModelCall, ModelReply, Worker
 
-__all__ = ["JointCall", "is_to_go_alone"]
+__all__ = ["PATIENCE_S", "JointCall", "is_to_go_alone"]
+
+PATIENCE_S: Final = 30.0
+"""What keeps a member that long is a disk that refuses it, or the death of who should have said that it does not come."""
 
 
 class JointCall:
@@ -38,6 +45,7 @@ class JointCall:
         self._ids: dict[str, str] = {}
         self._reply: ModelReply | None = None
         self._is_shared_out = False
+        self._patience: Timer | None = None
 
     def share_of(self, task_id: str) -> Share:
         """As far as one can tell before the call: members may still leave."""
@@ -53,8 +61,12 @@ class JointCall:
         finally:
             self.leave(task_id)
 
-    async def run(self, worker: Worker, call: ModelCall) -> ModelReply:
-        """This member's share of the reply. Returns and raises as `Worker.run` does."""
+    async def run(self, worker: Worker, call: ModelCall, runtime: Runtime) -> ModelReply:
+        """This member's share of the reply. Returns and raises as `Worker.run` does. `runtime` has the clock."""
+        if self._making is not None:
+            return await worker.run(call)
+        if self._patience is None:
+            self._patience = runtime.call_later(PATIENCE_S, self._wait_no_longer)
         self._worker = worker
         waiter: asyncio.Future[ModelReply] = asyncio.get_running_loop().create_future()
         self._waiters[call.task_id] = waiter
@@ -86,10 +98,16 @@ class JointCall:
             self._making.cancel()
         self._make_if_complete()
 
+    def _wait_no_longer(self) -> None:
+        self._missing.clear()
+        self._make_if_complete()
+
     # The call
 
     def _make_if_complete(self) -> None:
         if self._making is None and self._worker is not None and self._calls and not self._missing:
+            if self._patience is not None:
+                self._patience.cancel()
             for task_id in self._calls:
                 self._ids[task_id] = self._fresh_id()
             self._making = asyncio.ensure_future(self._make(self._worker, _whole(self._calls, self._ids)))

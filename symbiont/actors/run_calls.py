@@ -87,7 +87,7 @@ class RunCalls(RunTalk):
             raise asyncio.CancelledError
         self._called.add(call.kind)
         numbered = msgspec.structs.replace(call, attempt=self.task.attempt)
-        running = worker.run(numbered) if joint is None else joint.run(worker, numbered)
+        running = worker.run(numbered) if joint is None else joint.run(worker, numbered, self.world.runtime)
         reply = await self._undisturbed(running, stop_it=True)
         await self._undisturbed(self._settle(lane, reply))
         return reply
