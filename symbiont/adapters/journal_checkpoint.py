@@ -12,7 +12,8 @@ from pathlib import Path
 import msgspec
 
 from symbiont.adapters.file_ops import FileOps, replace_file
-from symbiont.adapters.journal_format import GENESIS, Position
+from symbiont.adapters.journal_chain import GENESIS
+from symbiont.adapters.journal_format import Position
 from symbiont.adapters.journal_scan import Place
 from symbiont.adapters.journal_segments import open_segment
 

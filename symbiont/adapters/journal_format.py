@@ -11,16 +11,15 @@ before the first) followed by the bytes of the line before `,"hash"`; C is the C
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 from zlib import crc32
 
 import msgspec
 
-GENESIS = b"0" * 64
+from symbiont.adapters.journal_chain import GENESIS
+
 MAX_BATCH_BYTES = 1 << 20  # a batch takes no further record once it has as many
-_HASH_SEAL = b',"hash":"%b"}'
-HASH_LENGTH = len(_HASH_SEAL % GENESIS)
 _CRC_LENGTH = len(b',"crc":"%08x"}' % 0)
 _TRAILER = re.compile(
     rb'"seq":(\d{1,19}),"batch":(\d{1,19}),(?:"hash":"(?P<hash>[0-9a-f]{64})"|"crc":"(?P<crc>[0-9a-f]{8})")\}\s*\Z'
@@ -132,25 +131,6 @@ def without_seal(line: bytes) -> bytes:
 
 def looks_sealed(line: bytes) -> bool:
     return any(key in line[-_TRAILER_LENGTH:] for key in _SEAL_KEYS)
-
-
-def link(head: bytes, body: bytes) -> bytes:
-    """The hash of a line behind the one with the hash `head`."""
-    return hashlib.sha256(head + body).hexdigest().encode()
-
-
-def chained_run(lines: Sequence[bytes], head: bytes) -> tuple[int, bytes]:
-    """How many of `lines` continue the chain behind `head` without a fault, and the head behind them."""
-    heads, sha256 = [head], hashlib.sha256
-    for line in lines:
-        head = sha256(head + line[:-HASH_LENGTH]).hexdigest().encode()
-        heads.append(head)
-    # a million lines are read when a ledger opens: one comparison for many of them, and a search only if it fails
-    seals = [line[-HASH_LENGTH:] for line in lines]
-    if b"".join(seals) == _HASH_SEAL % b'"},"hash":"'.join(heads[1:]):
-        return len(lines), head
-    good = next(index for index, seal in enumerate(seals) if seal != _HASH_SEAL % heads[index + 1])
-    return good, heads[good]
 
 
 def is_intact(line: bytes) -> bool:

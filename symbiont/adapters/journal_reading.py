@@ -4,10 +4,12 @@ Guarantees: every line is verified that no checkpoint vouches for, and a checkpo
 its line; nothing is changed on disk. Works beside a writer too, then up to some moment of the reading.
 """
 
+from os import SEEK_END
 from pathlib import Path
 from typing import NamedTuple
 
 from symbiont.adapters.file_ops import FileOps
+from symbiont.adapters.journal_ahead import second_reader
 from symbiont.adapters.journal_checkpoint import Anchor, fits, read_checkpoint
 from symbiont.adapters.journal_format import Position
 from symbiont.adapters.journal_scan import EVERYTHING, Absorb, Fault, Place, Scan, scan
@@ -93,11 +95,23 @@ class _Reader:
         if part is None:
             nothing = Scan(position, Place(), 0)
             return nothing, None if is_last else self._missing(number)
-        durable = self._durable if part.is_active else EVERYTHING
-        found = scan(
-            part.file, after=position, start=start, chained=self._journal.chained, absorb=self._absorb, durable=durable
-        )
+        with second_reader(part.path, self._plain_bytes(part, start)) as ahead:
+            found = scan(
+                part.file,
+                after=position,
+                start=start,
+                chained=self._journal.chained,
+                absorb=self._absorb,
+                durable=self._durable if part.is_active else EVERYTHING,
+                ahead=ahead,
+            )
         return found, found.fault and damage_of(self._journal, part.path, found.fault)
+
+    def _plain_bytes(self, part: OpenSegment, start: Place) -> int:
+        """How much of it a second process could check: nothing of an archive."""
+        if not self._journal.chained or part.is_packed:
+            return 0
+        return part.file.seek(0, SEEK_END) - start.offset
 
     def gap(self) -> Damage | None:
         """The first segment that is not there, though later ones are."""

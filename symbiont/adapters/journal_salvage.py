@@ -10,13 +10,12 @@ from typing import NamedTuple
 
 import msgspec
 
+from symbiont.adapters.journal_chain import HASH_LENGTH, link
 from symbiont.adapters.journal_format import (
-    HASH_LENGTH,
     Position,
     Trailer,
     is_intact,
     is_object,
-    link,
     looks_sealed,
     trailer_of,
     without_seal,

@@ -11,13 +11,14 @@ follows them they belong to the last one. A readable line whose seal is wrong is
 
 import gzip
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, Final, NamedTuple, cast
 
+from symbiont.adapters.journal_ahead import Ahead, Portion
+from symbiont.adapters.journal_chain import chained_run, claimed
 from symbiont.adapters.journal_format import (
     MAX_BATCH_BYTES,
     Position,
-    chained_run,
     is_intact,
     is_object,
     looks_sealed,
@@ -74,19 +75,40 @@ class _Bad(NamedTuple):
     has_hole: bool
 
 
-def scan(file: BinaryIO, *, after: Position, start: Place, chained: bool, absorb: Absorb, durable: int = 0) -> Scan:
-    """Read `file` from `start` on, behind `after`; `absorb` is given the good lines, without newline, in portions."""
+def scan(
+    file: BinaryIO,
+    *,
+    after: Position,
+    start: Place,
+    chained: bool,
+    absorb: Absorb,
+    durable: int = 0,
+    ahead: Ahead | None = None,
+) -> Scan:
+    """Read `file` from `start` on, behind `after`; `absorb` is given the good lines, without newline, in portions.
+
+    `ahead` checks the chain of the very same file.
+    """
     scanner = _Scanner(after, start, absorb, chained=chained, durable=durable)
     file.seek(start.offset)
-    rest = b""
+    portions, rest = _portions(file), b""
     try:
-        while scanner.fault is None and (chunk := file.read(_CHUNK_BYTES)):
-            lines = (rest + chunk).split(b"\n")
-            rest = lines.pop()
-            scanner.take(lines)
+        for portion in portions if ahead is None else ahead.check(portions, start.offset, after.head):
+            scanner.take(portion)
+            rest = portion.rest
+            if scanner.fault is not None:
+                break
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         return scanner.broken_off(str(error))
     return scanner.result(rest)
+
+
+def _portions(file: BinaryIO) -> Iterator[Portion]:
+    rest = b""
+    while chunk := file.read(_CHUNK_BYTES):
+        lines = (rest + chunk).split(b"\n")
+        rest = lines.pop()
+        yield Portion(lines, rest)
 
 
 class _Scanner:
@@ -101,11 +123,12 @@ class _Scanner:
         self._bad: _Bad | None = None
         self._records_behind = False
         self._last_length = 0
+        self._holds_behind = b""
         self.fault: Fault | None = None
 
-    def take(self, lines: Sequence[bytes]) -> None:
-        """Whole lines."""
-        good = 0 if self._bad else self._take_good(lines)
+    def take(self, portion: Portion) -> None:
+        lines = portion.lines
+        good = 0 if self._bad else self._take_good(portion)
         for line in lines[good:]:
             if self.fault is None and line.strip():
                 self._judge(line)
@@ -117,7 +140,7 @@ class _Scanner:
         """`rest` is what comes behind the last newline."""
         is_whole = not (self._bad or self._position.is_sealed) and is_object(rest) and not looks_sealed(rest)
         if is_whole:
-            self._take_good([rest])
+            self._take_good(Portion([rest]))
         elif rest and not self._bad:
             self._bad = _Bad(self._fault(_UNREADABLE), may_be_torn=True, has_hole=b"\0" in rest)
         self._size += len(rest)
@@ -141,9 +164,10 @@ class _Scanner:
 
     # Good lines
 
-    def _take_good(self, lines: Sequence[bytes]) -> int:
+    def _take_good(self, portion: Portion) -> int:
         """Take lines up to the first one that is not good; returns how many."""
-        before = self._position
+        lines, before = portion.lines, self._position
+        self._holds_behind = portion.holds_behind
         index, what = 0, ""
         while index < len(lines) and not what:
             taken, what = self._next(lines, index)
@@ -172,7 +196,8 @@ class _Scanner:
         return 1, ""
 
     def _next_of_chain(self, lines: Sequence[bytes]) -> tuple[int, str]:
-        run, head = chained_run(lines, self._position.head)
+        head = self._position.head
+        run, head = (len(lines), claimed(lines[-1])) if head == self._holds_behind else chained_run(lines, head)
         seq = self._position.seq + run
         last = trailer_of(lines[run - 1]) if run else None
         if last is None or last.seq != seq:

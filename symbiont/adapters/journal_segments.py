@@ -35,6 +35,10 @@ class OpenSegment(NamedTuple):
     file: BinaryIO
     is_active: bool
 
+    @property
+    def is_packed(self) -> bool:
+        return self.path.suffix == _ARCHIVED
+
 
 def segments(path: Path, files: FileOps | None = None) -> list[Segment]:
     """The files of the journal `path` as they are now, oldest first; the last one is active and may not exist yet."""
@@ -85,7 +89,7 @@ def open_segment(path: Path, number: int, files: FileOps | None = None) -> Gener
         yield None
         return
     with part.file as file:
-        if part.path.suffix != _ARCHIVED:
+        if not part.is_packed:
             yield part
             return
         with gzip.GzipFile(fileobj=file) as unpacked:

@@ -6,16 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from symbiont.adapters.journal_format import (
-    GENESIS,
-    Position,
-    chained_run,
-    checked,
-    is_object,
-    link,
-    stamp,
-    without_seal,
-)
+from symbiont.adapters.journal_chain import GENESIS, chained_run, link
+from symbiont.adapters.journal_format import Position, checked, is_object, stamp, without_seal
 
 records = st.lists(
     st.sampled_from([b"{}", b'{"a":1}', b'{ "text": "z\xc3\xbcrich" }', b'{"hash":"' + b"0" * 64 + b'"}']), min_size=1
