@@ -29,10 +29,13 @@ from tests.e2e.orchestrator import Orchestrator, until
 CLIENTS = 16
 PAUSE_S = 0.02
 LONGEST_S = 3_600.0
+TICK_S = 0.005
+LEAST_KILLS = 5
+"""About so many at least, however fast the machine is."""
 
 
 class Marathon:
-    """`tasks` tasks, and a kill about every `kill_every_s` seconds that the server is up."""
+    """`tasks` tasks, and a kill about every `kill_every_s` seconds that the server is up, or more often if it is fast."""
 
     def __init__(self, folder: Path, tasks: int, kill_every_s: float) -> None:
         # the answers are to be there when all is over, however many tries one took
@@ -67,10 +70,19 @@ class Marathon:
             assert self.server.stop() == 0
 
     def _kill(self) -> None:
-        while not self._is_over.wait(self._chance.uniform(0.5, 1.5) * self._kill_every_s):
+        while self._is_due():
             self.server.kill()
             self.kills += 1
             self.server.start()
+
+    def _is_due(self) -> bool:
+        """Wait for the next kill; False if all is over before."""
+        due_s = time.monotonic() + self._chance.uniform(0.5, 1.5) * self._kill_every_s
+        due_told = len(self.told) + self._chance.uniform(0.5, 1.5) * self._tasks / LEAST_KILLS
+        while not self._is_over.wait(TICK_S):
+            if time.monotonic() >= due_s or len(self.told) >= due_told:
+                return True
+        return False
 
     def _submit(self, key: str) -> None:
         """Until somebody says that it is on disk; perhaps twice, for a lost answer is no loss."""
