@@ -89,4 +89,8 @@ COST_ROWS = {
     "cost_trace": ("… with `sys.trace` to a reporter that does nothing", "cost_call"),
     "cost_cast": ("a cast, bound of 10,000 never reached", ""),
     "cost_cast_full": ("… with a bound of 100 and `drop_oldest`, nine of ten dropped", "cost_cast"),
+    "cost_bare_restart": (
+        "a crash on the bare event loop, no library: caught, a successor made, the caller told and answered",
+        "",
+    ),
 }

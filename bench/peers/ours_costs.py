@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from time import perf_counter
 
 from harness import main, scaled, seconds_each
@@ -75,6 +76,56 @@ async def burst(make: Callable[[], Plain], count: int, size: int = 1_000) -> flo
     return seconds_each(start, count)
 
 
+class Bare:
+    """The least between a crash and the answer of a successor: no mailbox, link, report, name or limit of restarts."""
+
+    def __init__(self) -> None:
+        self.server: Plain | None = Plain()
+        self.waiting: list[asyncio.Future[None]] = []
+
+    def call(self, message: str) -> "asyncio.Future[str]":
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[str] = loop.create_future()
+        loop.call_soon(self._serve, message, answer)
+        return answer
+
+    def _serve(self, message: str, answer: "asyncio.Future[str]") -> None:
+        try:
+            answer.set_result(self._handle(message))
+        except ValueError as error:
+            answer.set_exception(error)
+            self.server = None
+            asyncio.get_running_loop().call_soon(self._restart)
+
+    def _handle(self, message: str) -> str:
+        if message == "crash":
+            raise ValueError(message)
+        return message
+
+    def _restart(self) -> None:
+        self.server = Plain()
+        for each in self.waiting:
+            each.set_result(None)
+        self.waiting.clear()
+
+    async def restarted(self) -> None:
+        if self.server is None:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self.waiting.append(waiter)
+            await waiter
+
+
+async def bare_restarts(count: int) -> float:
+    bare = Bare()
+    start = perf_counter()
+    for _ in range(count):
+        with suppress(ValueError):
+            await bare.call("crash")
+        await bare.restarted()
+        await bare.call("answer")
+    return seconds_each(start, count)
+
+
 if __name__ == "__main__":
     main(
         {
@@ -88,5 +139,6 @@ if __name__ == "__main__":
             "cost_trace": lambda: calls(sys.trace),
             "cost_cast": lambda: run(burst(Plain, scaled(200_000, 1_000))),
             "cost_cast_full": lambda: run(burst(Dropping, scaled(200_000, 1_000))),
+            "cost_bare_restart": lambda: run(bare_restarts(scaled(20_000))),
         }
     )
