@@ -2,9 +2,9 @@
 
 Guarantees: what has ended is told at least once, and under one id, however often this process is killed: what is to be told is
 looked up in the queue from the mark that stands in the outbox, so the cast of the queue is but a hint, and nothing is told that is
-not on the queue's disk. A limit is looked up where it is in force. A delivery that is under way when the process ends is made again. At most so many deliveries at a time,
-one an endpoint, in no order; they are supervised tasks and outlive a restart of this actor. An endpoint that is full or disabled keeps
-its mark where it is and hears of the rest later. Without any hook this actor does nothing at all.
+not on the queue's disk. A limit is looked up where it is in force. A delivery that is under way when the process ends is made again.
+At most so many deliveries at a time, one an endpoint, in no order; they are supervised tasks and outlive a restart of this actor. An
+endpoint that is full or disabled keeps its mark where it is and hears of the rest later. Without any hook this actor does nothing at all.
 Does not send (a `Notifier` does), nor judge (`domain.redelivery` does).
 """
 

@@ -6,9 +6,9 @@ loop in one call. So the loop never waits for the disk, the disk is never idle w
 and of waking the loop is shared by all that wait. No timer delays a lone record.
 
 Guarantees: results come in the order of submission; each record submitted before `stop` is written or refused, whether or
-not anybody still waits for it; a bug in here fails every waiter instead of leaving it hanging. What somebody
-else does to the file is noticed within `IDLE_LOOK_S`, also while nothing is written. Recovery runs in the same
-thread, so two users of one file follow one another even when the first was cancelled in the middle.
+not anybody still waits for it; a bug in here fails every waiter instead of leaving it hanging. What somebody else does to the file is
+noticed within `IDLE_LOOK_S`, also while nothing is written. Recovery runs in the same thread, so two users of one file follow one
+another even when the first was cancelled in the middle.
 
 Locking: `_lock` guards the queue, whether it is still open, and whether the thread sleeps until the `_bell` rings. Futures, and
 how many wait, are touched by the loop alone, the file by the thread alone.

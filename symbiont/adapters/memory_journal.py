@@ -1,7 +1,8 @@
 """The journal port in memory, for tests and for simulation: the same records, numbers, chain and refusals as on a disk.
 
 Guarantees: what is appended in one pass of the loop is one batch, acknowledged in the next pass; no threads, no clock, so a
-run is repeatable. `fail_next` lets the disk refuse, `spoil` stands for somebody else's hand, `crash` takes the power away. Does not survive the process.
+run is repeatable. `fail_next` lets the disk refuse, `spoil` stands for somebody else's hand, `crash` takes the power away. Does not
+survive the process.
 """
 
 import asyncio
