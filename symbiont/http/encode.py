@@ -42,6 +42,14 @@ View = (
     | msgspec.Raw
 )
 
+
+class Text(msgspec.Struct, frozen=True):
+    """An answer that is no JSON."""
+
+    content_type: str
+    body: bytes
+
+
 HEADERS = {
     "Content-Type": "application/json",
     "Cache-Control": "no-store",
@@ -52,8 +60,10 @@ HEADERS = {
 _RETRY_AFTER_S = {"RESTARTING": 1, "OVER_CAPACITY": 1, "STORAGE_REFUSED": 5}
 
 
-def answer(view: View) -> web.Response:
+def answer(view: View | Text) -> web.Response:
     """The 200 response with a view."""
+    if isinstance(view, Text):
+        return web.Response(body=view.body, headers=HEADERS | {"Content-Type": view.content_type})
     return web.Response(body=msgspec.json.encode(plain(view)), headers=HEADERS)
 
 

@@ -13,7 +13,7 @@ import msgspec
 from symbiont.domain.errors import MEANINGS
 from symbiont.domain.intake import LONGEST_DELAY_S, MAX_KEY_CHARS, MAX_PROJECT_CHARS
 from symbiont.domain.tier import TierTable
-from symbiont.http.encode import plain
+from symbiont.http.encode import Text, plain
 from symbiont.http.examples import EXAMPLES
 from symbiont.http.parse import IDEMPOTENCY_HEADER, TaskBody
 from symbiont.http.route import Param, Route
@@ -87,6 +87,8 @@ def _operation(route: Route) -> Node:
 
 
 def _answer(route: Route) -> Node:
+    if Text in route.answers:
+        return {"description": route.summary, "content": {"text/plain": {"schema": {"type": "string"}}}}
     shown = [answer for answer in route.answers if answer is not msgspec.Raw]
     if not shown:
         return {"description": "An OpenAPI document", "content": _json({"type": "object"})}
@@ -123,7 +125,7 @@ def _ref(shown: type) -> Node:
 
 
 def _schemas(routes: Iterable[Route], tiers: TierTable, max_task_chars: int) -> Node:
-    shown = {answer for route in routes for answer in route.answers if answer is not msgspec.Raw}
+    shown = {answer for route in routes for answer in route.answers if answer not in {msgspec.Raw, Text}}
     bodies = {route.body for route in routes if route.body is not None}
     ordered = sorted(shown | bodies | {views.ErrorBody}, key=lambda one: one.__name__)
     _, schemas = msgspec.json.schema_components(ordered, ref_template=_REF)

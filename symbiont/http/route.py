@@ -11,7 +11,7 @@ import msgspec
 
 from symbiont.domain.intake import Intake
 from symbiont.http import parse
-from symbiont.http.encode import View
+from symbiont.http.encode import Text, View
 from symbiont.service.api import Service
 
 
@@ -44,7 +44,7 @@ class Param:
     schema: Mapping[str, object]
 
 
-Handler = Callable[[Desk, Asked], Awaitable[View]]
+Handler = Callable[[Desk, Asked], Awaitable[View | Text]]
 
 
 @dataclass(frozen=True, slots=True)

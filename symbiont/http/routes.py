@@ -8,13 +8,14 @@ import msgspec
 
 from symbiont.domain.task import Status
 from symbiont.http import parse
-from symbiont.http.encode import View
+from symbiont.http.encode import Text, View
 from symbiont.http.ledger_routes import LEDGER_ROUTES
 from symbiont.http.queue_routes import QUEUE_ROUTES
 from symbiont.http.route import LIMIT, Asked, Desk, Param, Route
 from symbiont.http.schedule_routes import SCHEDULE_ROUTES
 from symbiont.http.webhook_routes import WEBHOOK_ROUTES
 from symbiont.service import views
+from symbiont.telemetry import metrics
 
 
 async def submit_task(desk: Desk, asked: Asked) -> View:
@@ -50,6 +51,10 @@ async def show_status(desk: Desk, _asked: Asked) -> View:
 
 async def show_health(desk: Desk, _asked: Asked) -> View:
     return desk.service.health()
+
+
+async def show_metrics(desk: Desk, _asked: Asked) -> Text:
+    return Text(metrics.CONTENT_TYPE, metrics.exposition(await desk.service.metrics()))
 
 
 async def beat(desk: Desk, _asked: Asked) -> View:
@@ -96,6 +101,10 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "GET", "/health", show_health, "Whether it answers; computes nothing",
         (views.Health,), is_gated=False,
+    ),
+    Route(
+        "GET", "/metrics", show_metrics, "Figures of this moment in the text format of Prometheus",
+        (Text,), is_gated=False,
     ),
     *LEDGER_ROUTES,
     Route("GET", "/task/{id}", show_task, "Everything known about a task", (views.TaskView,), codes=("NOT_FOUND",)),

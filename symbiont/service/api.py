@@ -14,6 +14,7 @@ from symbiont.domain.task import NewTask
 from symbiont.service import ledger_views, views, webhook_views
 from symbiont.service.queue_service import QueueApi
 from symbiont.service.schedules import ScheduleApi
+from symbiont.telemetry.metrics import Reading
 
 
 class Service(QueueApi, ScheduleApi, Protocol):
@@ -36,6 +37,8 @@ class Service(QueueApi, ScheduleApi, Protocol):
     async def status(self) -> views.Status: ...
 
     def health(self) -> views.Health: ...
+
+    async def metrics(self) -> Reading: ...
 
     async def ledger(self, limit: int) -> views.LedgerPage: ...
 

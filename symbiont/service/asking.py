@@ -33,6 +33,14 @@ async def ask(runtime: Runtime, name: str, request: Request[R], timeout_s: float
         raise no_room(name, full) from None
 
 
+async def ask_if_there(runtime: Runtime, name: str, request: Request[R], timeout_s: float = 1.0) -> R | None:
+    """The same, and None from an actor that is busy or away: for answers of many parts."""
+    try:
+        return await ask(runtime, name, request, timeout_s)
+    except SymbiontError:
+        return None
+
+
 def no_room(name: str, full: MailboxFull) -> SymbiontError:
     return SymbiontError("OVER_CAPACITY", f"{name} has no room: {full}", hint="try again in a moment")
 

@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from supervisors import Request, Runtime
+from supervisors import Runtime
 from symbiont.actors import names
 from symbiont.actors.dispatcher import ReadLimits
 from symbiont.actors.heartbeat import LastBeat
 from symbiont.actors.ledger import ReadTotals
 from symbiont.actors.queue_messages import CountTasks, Get, ListTasks
-from symbiont.domain.errors import SymbiontError
 from symbiont.domain.moment import rfc3339
 from symbiont.domain.routing import STOPPAGES
 from symbiont.domain.task import Status
@@ -18,7 +17,7 @@ from symbiont.domain.tier import TierTable
 from symbiont.domain.totals import NOTHING, Table
 from symbiont.ports import Clock
 from symbiont.service import shapes, views
-from symbiont.service.asking import ask, checked
+from symbiont.service.asking import ask, ask_if_there, checked
 from symbiont.service.standstill import with_reasons
 
 RUNTIME = "python/asyncio"
@@ -69,8 +68,8 @@ class Queries:
         totals, counts, limits, last = await asyncio.gather(
             ask(runtime, names.LEDGER, ReadTotals(), STATUS_PATIENCE_S),
             ask(runtime, names.QUEUE, CountTasks(), STATUS_PATIENCE_S),
-            self._if_there(names.DISPATCHER, ReadLimits()),
-            self._if_there(names.HEARTBEAT, LastBeat()),
+            ask_if_there(runtime, names.DISPATCHER, ReadLimits(), STATUS_PATIENCE_S),
+            ask_if_there(runtime, names.HEARTBEAT, LastBeat(), STATUS_PATIENCE_S),
         )
         now = self._clock.wall()
         closed = [limit for limit in limits or () if limit.opens_at > now]
@@ -93,13 +92,6 @@ class Queries:
             rehearsal=shapes.model_total(totals.rehearsal),
             problems=self._problems(),
         )
-
-    async def _if_there(self, name: str, request: Request[R]) -> R | None:
-        """None from an actor that is busy or away: the rest of the status is known without it."""
-        try:
-            return await ask(self._runtime, name, request, STATUS_PATIENCE_S)
-        except SymbiontError:
-            return None
 
     def _tier_usage(self, today: Table) -> dict[str, views.TierUsage]:
         found = {name: today.get(name, NOTHING) for name in self._tiers.names}

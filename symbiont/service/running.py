@@ -13,13 +13,14 @@ from symbiont.service import views
 from symbiont.service.commands import Commands
 from symbiont.service.dry_run import dry_run
 from symbiont.service.ledger_queries import LedgerQueries
+from symbiont.service.metrics import Metrics
 from symbiont.service.queries import Queries
 from symbiont.service.queue_service import QueueService
 from symbiont.service.schedules import ScheduleService
 from symbiont.service.webhooks import WebhookService
 
 
-class RunningService(Queries, LedgerQueries, Commands, QueueService, ScheduleService, WebhookService):
+class RunningService(Queries, Metrics, LedgerQueries, Commands, QueueService, ScheduleService, WebhookService):
     """Everything HTTP and CLI may ask of this process."""
 
     def __init__(
@@ -36,6 +37,7 @@ class RunningService(Queries, LedgerQueries, Commands, QueueService, ScheduleSer
         problems: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         Queries.__init__(self, runtime, tiers=tiers, clock=clock, workers=workers, version=version, problems=problems)
+        Metrics.__init__(self, runtime, clock=clock, version=version, problems=problems)
         LedgerQueries.__init__(self, runtime, reader)
         Commands.__init__(self, runtime, tiers=tiers, clock=clock)
         QueueService.__init__(self, runtime)

@@ -71,3 +71,23 @@ def test_a_ledger_that_is_cut_while_the_server_runs_takes_nothing_more(tmp_path)
         health = server.ask("GET", "/health").body
         assert (health["status"], "symbiont ledger repair" in health["problems"][0]) == ("damaged", True)
         assert "journal_changed_by_somebody_else" in server.said()
+
+
+def test_a_ledger_that_somebody_changes_under_a_running_server_stops_the_work_and_not_the_server(tmp_path):
+    with Orchestrator(tmp_path, REHEARSAL) as server:
+        server.ask("POST", "/task", {"task": "Say yes"})
+        ledger = server.data / "ledger.jsonl"
+        with ledger.open("ab") as file:
+            file.write(b"scribble")
+        until(lambda: server.ask("GET", "/health").body["status"] == "damaged", 10)
+
+        refused = server.ask("POST", "/task", {"task": "Say no"})
+        assert (refused.status, refused.body["code"]) == (503, "DATA_CORRUPT")
+        assert server.ask("GET", "/status").body["rehearsal"]["calls"] == 1
+        assert server.stop() == 0
+        assert ledger.read_bytes().endswith(b"scribble")
+
+        server.start()  # as after a power cut: what is no line is put aside
+        assert server.ask("POST", "/task", {"task": "Say yes again"}).status == 200
+        server.stop()
+        assert exit_code(server, "ledger", "verify") == 0

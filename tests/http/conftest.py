@@ -22,6 +22,7 @@ from symbiont.http.app import build_app
 from symbiont.http.examples import EXAMPLES
 from symbiont.http.listen import bind, serve
 from symbiont.service import ledger_views, queue_views, schedule_views, views, webhook_views
+from symbiont.telemetry.metrics import Reading
 
 T = TypeVar("T")
 AT = "2026-03-19T14:33:12Z"
@@ -107,6 +108,10 @@ class MemoryService:
     def health(self) -> views.Health:
         self._note("health")
         return views.Health("python/asyncio", "ok")
+
+    async def metrics(self) -> Reading:
+        self._note("metrics")
+        return Reading("0.1.0", 1.0, 0, (), None, None, None, None, None)
 
     async def ledger(self, limit: int) -> views.LedgerPage:
         self._note("ledger", limit)

@@ -200,6 +200,16 @@ async def test_the_openapi_document_is_json(api):
     assert msgspec.json.decode((await api.get("/openapi.json")).body)["openapi"] == "3.1.0"
 
 
+async def test_the_metrics_are_text_and_refusals_are_json_as_ever(api):
+    reply = await api.get("/metrics")
+    refused = await api.get("/metrics?x=1")
+
+    assert reply.headers["Content-Type"].startswith("text/plain; version=")
+    assert (reply.headers["Cache-Control"], reply.headers["X-Content-Type-Options"]) == ("no-store", "nosniff")
+    assert b'symbiont_info{version="0.1.0"} 1.0' in reply.body
+    assert (refused.status, refused.json["code"]) == (400, "UNKNOWN_FIELD")
+
+
 async def test_an_answer_of_unknown_cost_says_so_beside_the_classic_number(memory_service, start):
     async def of_unknown_cost(new, *, wait_s):
         answer = await type(memory_service).run_task(memory_service, new, wait_s=wait_s)
