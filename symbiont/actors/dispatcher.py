@@ -160,7 +160,9 @@ class Dispatcher(Actor):
         await self._fill()
 
     async def _take_in(self, process: Process, run: Run) -> None:
-        """A call it has under way holds a slot; a wish to cancel it may have been lost with our earlier life."""
+        """A call it has under way holds a slot, and so does one that it may be about to make. A wish to cancel it may have been lost
+        with our earlier life.
+        """
         self._adopt(process, run)
         task = await self.named(names.QUEUE).call(Get(run.task_id), timeout_s=None)
         if not isinstance(task, Task) or task.lease != run.lease:
@@ -168,6 +170,8 @@ class Dispatcher(Actor):
         if (call := task.call) is not None:
             run.is_company = call.shared is not None and call.shared.number > 1
             self._desk.reoccupy(run, (call.worker, call.tier), call.shared.call if call.shared is not None else "")
+        else:
+            run.is_unsure = True  # it may be writing down that its call begins
         if task.cancel_requested:
             self._stop(process, run, "cancelled")
 
@@ -277,17 +281,17 @@ class Dispatcher(Actor):
 
     async def _returned(self, outcome: Outcome, from_: From) -> bool:
         run = self._desk.run_of(from_)
-        if run is None or run.lane is None:
+        if run is None:
             return True
         lane, probed, shared = run.lane, run.probed, run.shared
         self._desk.vacate(run)
-        if shared is None or not shared.is_judged:
+        if lane is not None and (shared is None or not shared.is_judged):
             await self._limits.learn(lane, probed, outcome)
         if shared is not None and not isinstance(outcome, Cancelled):
             shared.is_judged = True
         self._desk.serve()
         self._set_alarm()
-        return self._book.is_open(*lane, self._clock.wall())
+        return lane is None or self._book.is_open(*lane, self._clock.wall())
 
     async def _wake_up(self) -> tuple[Closed, ...]:
         limits = await self._limits.lift_all()

@@ -69,7 +69,9 @@ class SharedSlot:
 
 
 class Run(msgspec.Struct):
-    """A run and the slot it holds. `is_company`: it was started beyond the slots there are, to share a call."""
+    """A run and the slot it holds. `is_company`: it was started beyond the slots there are, to share a call. `is_unsure`: an earlier life
+    of the dispatcher may have given it one, of whatever worker; it holds one of each until it asks, gives it back or ends.
+    """
 
     task_id: str
     lease: int
@@ -78,6 +80,7 @@ class Run(msgspec.Struct):
     shared: SharedSlot | None = None
     probed: frozenset[Closed] = frozenset()
     is_stopping: bool = False
+    is_unsure: bool = False
 
 
 class _Waiting(msgspec.Struct, frozen=True):
@@ -145,7 +148,9 @@ class LeaseDesk:
 
     def _is_free(self, route: Route) -> bool:
         busy = {
-            id(run.shared or run) for run in self._runs.values() if run.lane is not None and run.lane[0] == route.worker
+            id(run.shared or run)
+            for run in self._runs.values()
+            if run.is_unsure or (run.lane is not None and run.lane[0] == route.worker)
         }
         is_probing = self._book.probing(route.worker, route.tier, self._clock.wall())
         return len(busy) < self._slots[route.worker] and not is_probing
@@ -202,7 +207,7 @@ class LeaseDesk:
         if run.shared is not None and run.shared.joint is not None:
             run.shared.joint.leave(run.task_id)
         self._book.back_unjudged(run.probed)
-        run.lane, run.shared, run.probed = None, None, frozenset()
+        run.lane, run.shared, run.probed, run.is_unsure = None, None, frozenset(), False
 
     def run_of(self, from_: From) -> Run | None:
         return self._runs.get(from_.caller) if isinstance(from_.caller, Process) else None

@@ -14,7 +14,7 @@ import time
 import structlog
 
 from supervisors import CallExit
-from tests.actors.storm import Storm, check, endure, steps_of
+from tests.actors.storm import Step, Storm, check, endure, steps_of
 
 TELL_EVERY = 500
 
@@ -39,6 +39,13 @@ async def replay(seed: int) -> None:
     storm = Storm(slots, seed)
     sys.stdout.write(f"storm {seed}: {slots} slots, {len(steps)} steps\n")
     await storm.begin()
+    try:
+        await _step_by_step(storm, steps)
+    finally:
+        await storm.system.stop()
+
+
+async def _step_by_step(storm: Storm, steps: list[Step]) -> None:
     for number, (step, argument) in enumerate(steps, start=1):
         sys.stdout.write(f"── {number}. {step} {argument!r} at {storm.system.clock.monotonic():.1f} s\n")
         seen = len(storm.system.trace)
@@ -54,7 +61,6 @@ async def replay(seed: int) -> None:
     await storm.clear_up()
     await check(storm)
     sys.stdout.write("everything holds\n")
-    await storm.system.stop()
 
 
 def main() -> int:

@@ -1,6 +1,7 @@
 """Small tasks that share a call: who shares with whom, who gets what, who pays what, and what happens when something goes wrong."""
 
 import asyncio
+import errno
 
 import pytest
 
@@ -346,6 +347,28 @@ async def test_a_restarted_dispatcher_counts_a_shared_call_as_one():
     for held, call in zip((first, second), system.worker.calls, strict=True):
         held.outcome = each_its_own(call) if call.parts else Done("well")
         held.release.set()
+    await system.stop()
+
+
+async def test_a_slot_that_was_given_stays_taken_when_the_dispatcher_dies_before_the_call_has_begun():
+    system = await started()
+    queue = system.journals["queue"]
+    full = OSError(errno.ENOSPC, "No space left on device")
+    queue.when_durable = lambda: queue.fail_next(full) if system.trace[-1][1].get("status") == "processing" else None
+    await submitted(system, "one")
+    await system.advance(2.0)
+    assert system.worker.calls == []  # it has the slot, and the disk does not take that its call begins
+    queue.when_durable = lambda: None
+    await submitted(system, "two")
+
+    await system.crash(names.DISPATCHER)
+    held = system.worker.hold()
+    await system.advance(10.0)
+    assert system.worker.running == 1
+
+    held.release.set()
+    await system.advance(10.0)
+    assert (system.worker.peak, len(system.worker.returned)) == (1, 2)
     await system.stop()
 
 
