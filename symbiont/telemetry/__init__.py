@@ -1,1 +1,1 @@
-"""What the process says about itself: logs now; metrics and traces join here."""
+"""What the process says about itself: logs and metrics now; traces join here."""
