@@ -5,34 +5,32 @@ whoever comes with an older one (a run that outlived its lease) is told `Stale` 
 `domain.task.TRANSITIONS`. What is submitted under one key is one task. After a restart, tasks whose run is gone are pending
 again, and a model call that was cut off is put into the ledger as interrupted before anything else happens; it has used up a try.
 Does not run tasks, nor decide where: it tells the dispatcher that there is something to do and waits to be asked.
-Its parts: what comes in (`queue_intake`), the tasks on disk (`queue_record`), lost runs (`queue_recovery`), what waits for a moment (`queue_waits`),
-what is stopped (`queue_switches`), many at once (`queue_bulk`).
+Its parts: what comes in (`queue_intake`), the tasks on disk (`queue_record`), lost runs (`queue_recovery`), what waits for a moment
+(`queue_waits`), who waits for an end (`queue_waiters`), what is stopped (`queue_switches`), what is done by hand (`queue_hand`), also to many
+at once (`queue_bulk`).
 """
 
-import asyncio
-from collections import defaultdict
 from functools import partial
-from typing import Any, assert_never
+from typing import Any
 
 import msgspec
 
-from supervisors import NO_REPLY, Actor, From, Tasks
+from supervisors import Actor, From, Tasks
 from supervisors.exits import ExitReason
 from symbiont.actors import names
-from symbiont.actors.ledger_messages import BudgetFreed, ReadDamage, Refused, Spoiled, refusal, spoiled
-from symbiont.actors.queue_bulk import BulkRun, NextPortion, chosen
+from symbiont.actors.ledger_messages import BudgetFreed, ReadDamage, Spoiled, refusal, spoiled
+from symbiont.actors.queue_bulk import NextPortion
+from symbiont.actors.queue_hand import QueueHand
 from symbiont.actors.queue_intake import QueueIntake
 from symbiont.actors.queue_messages import (
     AwaitFinal,
     AwaitIdle,
     Bulk,
-    BulkDone,
     Cancel,
     CountTasks,
     EndWaits,
     FindKeyed,
     Get,
-    Illegal,
     ListTasks,
     NoSuchTask,
     ReadStanding,
@@ -48,9 +46,10 @@ from symbiont.actors.queue_messages import (
     Tidy,
     WorkIsDue,
 )
-from symbiont.actors.queue_record import Asker, Compacted, Pruned, QueueRecord, Written
+from symbiont.actors.queue_record import Compacted, Pruned, QueueRecord, Written
 from symbiont.actors.queue_recovery import QueueRecovery
 from symbiont.actors.queue_switches import QueueSwitches, Switched
+from symbiont.actors.queue_waiters import QueueWaiters
 from symbiont.actors.queue_waits import Due, QueueWaits
 from symbiont.actors.run_steps import (
     Begin,
@@ -60,15 +59,12 @@ from symbiont.actors.run_steps import (
     Stale,
     Stopped,
     advanced,
-    commanded,
     left,
-    may_be_commanded,
     runs_in,
 )
 from symbiont.actors.webhook_messages import FinishedAfter, TaskFinished
 from symbiont.domain.backlog import Backlog
 from symbiont.domain.budget import BUDGET_WAIT
-from symbiont.domain.bulk import Verb
 from symbiont.domain.finishes import Finishes
 from symbiont.domain.joint import may_share
 from symbiont.domain.queue_rules import QueueRules
@@ -76,8 +72,6 @@ from symbiont.domain.standing import counts_of
 from symbiont.domain.task import FINAL, Status, Task
 from symbiont.domain.wall import SteadyWall
 from symbiont.ports import Clock, Damage, Journal
-
-PRUNED_AT_ONCE = 500
 
 
 class Queue(Actor):
@@ -100,7 +94,8 @@ class Queue(Actor):
         self._switches = QueueSwitches(switches, clock, self._backlog, pipe=self.pipe, resumed=self._notify)
         self._intake = QueueIntake(self._backlog, self._record, clock, self._wall, rules)
         self._waits = QueueWaits(self._backlog, self._record, clock, rules, self.send_after)
-        self._waiters: dict[str, list[From]] = defaultdict(list)
+        self._waiters = QueueWaiters(self._backlog, self._record)
+        self._hand = QueueHand(self._backlog, self._record, self._finishes, clock, rules, now=self._now, pipe=self.pipe)
 
     async def init(self) -> None:
         await self._record.open()
@@ -140,11 +135,11 @@ class Queue(Actor):
     def _by_hand(self, request: Any, from_: From) -> object:
         match request:
             case Cancel(task_id):
-                return self._command(task_id, Status.CANCELLED, from_)
+                return self._hand.command(task_id, Status.CANCELLED, from_)
             case Retry(task_id):
-                return self._command(task_id, Status.PENDING, from_)
+                return self._hand.command(task_id, Status.PENDING, from_)
             case Bulk():
-                return self._bulk(request, from_)
+                return self._hand.bulk(request, from_)
             case SetSwitch(project, state):
                 return self._switches.set(project, state, from_)
             case AwaitIdle(project):
@@ -157,7 +152,7 @@ class Queue(Actor):
             case Get(task_id):
                 return self._backlog.get(task_id) or NoSuchTask(task_id)
             case AwaitFinal(task_id):
-                return self._await(task_id, from_)
+                return self._waiters.wait(task_id, from_)
             case ListTasks(status, limit):
                 matching = [task for task in self._backlog if status is None or task.status is status]
                 return TaskPage(tuple(matching[-limit:]) if limit > 0 else (), len(matching))
@@ -179,7 +174,7 @@ class Queue(Actor):
             case BudgetFreed(reason):
                 self._waits.end_all(reason)
             case Tidy():
-                self._tidy()
+                self._hand.tidy()
             case Spoiled(damage):
                 self._begin_nothing_more(damage)
             case _:
@@ -191,7 +186,7 @@ class Queue(Actor):
             case Written() | Pruned() | Compacted():
                 stop = self._record.landed(message)
                 if isinstance(message, Written) and message.error is not None:
-                    self._begin_refused(message.new, message.error)
+                    self._waiters.begin_refused(message.new, message.error)
                 self._record.compact_if_due()
                 if message.error is not None:
                     self._taken_back()
@@ -242,78 +237,6 @@ class Queue(Actor):
         new = advanced(task, request, self._clock.wall())
         return self._record.write(task, new, from_, new)
 
-    def _command(self, task_id: str, wanted: Status, asker: Asker) -> object:
-        return self._record.in_turn(task_id, asker, partial(self._commanded, task_id, wanted, asker))
-
-    def _commanded(self, task_id: str, wanted: Status, asker: Asker) -> object:
-        task = self._backlog.get(task_id)
-        if task is None:
-            return NoSuchTask(task_id)
-        if not may_be_commanded(task, wanted):
-            return Illegal(task_id, task.status)
-        if task.status is Status.PROCESSING:
-            new = msgspec.structs.replace(task, cancel_requested=True)
-        else:
-            new = commanded(task, wanted, self._clock.wall())
-        return self._record.write(task, new, asker, new)
-
-    def _await(self, task_id: str, from_: From) -> object:
-        task = self._backlog.get(task_id)
-        if task is None:
-            return NoSuchTask(task_id)
-        if task.status not in FINAL:
-            if self._record.damage is not None:
-                return refusal(self._record.damage)
-            self._waiters[task_id].append(from_)
-            return NO_REPLY
-        if self._record.is_changing(task_id):
-            return self._record.in_turn(task_id, from_, partial(self._await, task_id, from_))
-        return task
-
-    # Many at once
-
-    def _bulk(self, request: Bulk, from_: From) -> object:
-        ids, is_all = chosen(request, self._backlog)
-        if request.dry_run or not ids:
-            return BulkDone(tuple(ids), is_all=is_all)
-        BulkRun(ids, is_all, from_, command=partial(self._bulk_step, request.verb), again=self._next_portion).go_on()
-        return NO_REPLY
-
-    def _bulk_step(self, verb: Verb, task_id: str, asker: Asker) -> object:
-        match verb:
-            case "cancel":
-                return self._command(task_id, Status.CANCELLED, asker)
-            case "retry":
-                return self._command(task_id, Status.PENDING, asker)
-            case "prune":
-                return self._prune_one(task_id, asker)
-            case _:
-                assert_never(verb)
-
-    def _prune_one(self, task_id: str, asker: Asker | None) -> object:
-        return self._record.in_turn(task_id, asker, partial(self._pruned, task_id, asker))
-
-    def _pruned(self, task_id: str, asker: Asker | None) -> object:
-        task = self._backlog.get(task_id)
-        if task is None:
-            return NoSuchTask(task_id)
-        if task.status not in FINAL or self._finishes.is_unseen(task):
-            return Illegal(task_id, task.status)
-        return self._record.prune(task, asker)
-
-    def _next_portion(self, run: BulkRun) -> None:
-        """After whoever is in the mailbox by now."""
-        now: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        now.set_result(None)
-        self.pipe(now, lambda _: NextPortion(run))
-
-    def _tidy(self) -> None:
-        if self._record.damage is not None:
-            return
-        for task in self._backlog.too_old(self._rules.retention, self._now(), PRUNED_AT_ONCE):
-            self._prune_one(task.id, None)
-        self._record.compact_if_due()
-
     def _act_on(self, task: Task) -> None:
         """Its change is on disk."""
         if task.status is Status.PENDING:
@@ -325,7 +248,7 @@ class Queue(Actor):
             self._recovery.ended(task)
             if self._finishes.is_followed:
                 self.named(names.WEBHOOKS).cast(TaskFinished())
-            self._tell_waiters(task.id, task)
+            self._waiters.ended(task)
         self._switches.moved()
 
     def _taken_back(self) -> None:
@@ -340,17 +263,6 @@ class Queue(Actor):
         """For what is kept for a time: a wall clock that is ahead for a moment must not throw anything away."""
         return self._wall.at(self._clock.wall(), self._clock.monotonic())
 
-    def _begin_refused(self, task: Task, error: Exception) -> None:
-        """Nobody knows for how long, and no model is called before: who waits is told. An answer that is there is written yet."""
-        if task.status is Status.PROCESSING:
-            self._tell_waiters(task.id, refusal(error))
-
     def _begin_nothing_more(self, damage: Damage) -> None:
-        """What is under way may end, if it can be written down; nobody waits for that."""
         self._record.damage = self._record.damage or damage
-        for task_id in list(self._waiters):
-            self._tell_waiters(task_id, refusal(damage))
-
-    def _tell_waiters(self, task_id: str, answer: Task | Refused) -> None:
-        for from_ in self._waiters.pop(task_id, ()):
-            from_.reply(answer)
+        self._waiters.give_up(damage)
