@@ -19,30 +19,27 @@ from supervisors import (
     Actor,
     Continue,
     Down,
-    Error,
     From,
     MaxChildren,
-    Normal,
     Process,
     Request,
-    Shutdown,
     Tasks,
 )
 from supervisors.clock import Timer
 from supervisors.exits import ExitReason
 from symbiont.actors import names
-from symbiont.actors.accounting import interrupted
 from symbiont.actors.lease_desk import Lease, LeaseDesk, Outlook, Run
-from symbiont.actors.ledger import Append, Refused
+from symbiont.actors.ledger import Refused
 from symbiont.actors.limits import Limits
 from symbiont.actors.queue_messages import EndWaits, Get, Rescue, StopRun, SweepIsDue, Take, WorkIsDue
-from symbiont.actors.run_steps import Fail, Stopped, run_label, runs_in
+from symbiont.actors.run_ends import RunEnds
+from symbiont.actors.run_steps import Stopped, run_label, runs_in
 from symbiont.actors.webhook_messages import LimitNotice
 from symbiont.config.schema import Batching
 from symbiont.domain.closure import ClosurePolicy
 from symbiont.domain.lanes import Closed, LaneBook
 from symbiont.domain.outcome import Cancelled, Outcome
-from symbiont.domain.task import Failure, Source, Task
+from symbiont.domain.task import Source, Task
 from symbiont.domain.tier import TierTable
 from symbiont.domain.webhook import LaneClosed
 from symbiont.ports import Clock, Journal, Randomness
@@ -132,8 +129,7 @@ class Dispatcher(Actor):
         self._desk = LeaseDesk(
             dict(workers), self._runs, self._book, tiers, clock, batching=batching, draw=partial(_drawn, randomness)
         )
-        self._draining: list[From] | None = None
-        self._drained = 0
+        self._ends = RunEnds(self._runs, self.named, clock)
         self._is_refused = False
         self._alarm: Timer | None = None
 
@@ -173,7 +169,7 @@ class Dispatcher(Actor):
         else:
             run.is_unsure = True  # it may be writing down that its call begins
         if task.cancel_requested:
-            self._stop(process, run, "cancelled")
+            self._ends.stop(process, run, "cancelled")
 
     # Messages
 
@@ -192,7 +188,7 @@ class Dispatcher(Actor):
             case Wake():
                 return self._wake_up()
             case Drain():
-                return self._drain(from_)
+                return self._ends.drain(from_)
             case _:
                 return super().handle_call(request, from_)
 
@@ -204,9 +200,7 @@ class Dispatcher(Actor):
                 self._left_of_sweep = self._per_sweep or 0
                 return self._fill()
             case StopRun(task_id):
-                for process, run in self._runs.items():
-                    if run.task_id == task_id:
-                        self._stop(process, run, "cancelled")
+                self._ends.cancel(task_id)
                 return None
             case _:
                 return super().handle_cast(message)
@@ -237,7 +231,7 @@ class Dispatcher(Actor):
         """
         await self._limits.shorten()
         self._desk.serve()
-        while self._draining is None and (room := self._room()) is not None:
+        while not self._ends.is_draining and (room := self._room()) is not None:
             now = self._clock.wall()
             is_out_of_order = self._book.is_out_of_order(now)
             is_closed = self._book.all_closed(now) and not is_out_of_order
@@ -313,61 +307,15 @@ class Dispatcher(Actor):
 
     # Ends
 
-    @staticmethod
-    def _stop(process: Process, run: Run, why: str) -> None:
-        """Once: a second signal would cut off a call that is just telling what it has cost."""
-        if not run.is_stopping:
-            run.is_stopping = True
-            process.exit(Shutdown(why))
-
     async def _ended(self, process: Process, reason: ExitReason) -> None:
         run = self._runs.pop(process, None)
         if run is None:
             return
         self._desk.vacate(run)
         self._desk.forget(process)
-        await self._hand_back(run, reason)
-        self._answer_drain()
+        await self._ends.hand_back(run, reason)
+        self._ends.answer_drain()
         await self._fill()
-
-    async def _hand_back(self, run: Run, reason: ExitReason) -> None:
-        """Harmless if the run had finished its task: the queue calls it stale."""
-        queue = self.named(names.QUEUE)
-        if not isinstance(reason, Normal) and not await self._settled(run):
-            return  # still leased: the sweep of the heartbeat comes back to it
-        if isinstance(reason, Error):
-            failure = Failure("INTERNAL", f"the run of this task crashed: {reason}"[:500])
-            answer = await queue.call(Fail(run.task_id, run.lease, failure), timeout_s=None)
-        else:
-            answer = await queue.call(Stopped(run.task_id, run.lease), timeout_s=None)
-        if isinstance(answer, Refused):
-            _log.error("task_not_handed_back", task=run.task_id, reason=answer.reason)
-
-    async def _settled(self, run: Run) -> bool:
-        """A run that was cut off may have left a call open. The ledger ignores one that it has already."""
-        task = await self.named(names.QUEUE).call(Get(run.task_id), timeout_s=None)
-        if not isinstance(task, Task) or task.lease != run.lease or task.call is None:
-            return True
-        entry = interrupted(task, task.call, self._clock.wall())
-        answer = await self.named(names.LEDGER).call(Append(entry), timeout_s=None)
-        if isinstance(answer, Refused):
-            _log.error("call_not_settled", task=run.task_id, reason=answer.reason)
-        return not isinstance(answer, Refused)
-
-    def _drain(self, from_: From) -> object:
-        if self._draining is None:
-            self._draining = []
-            self._drained = len(self._runs)
-            for process, run in self._runs.items():
-                self._stop(process, run, "draining")
-        self._draining.append(from_)
-        self._answer_drain()
-        return NO_REPLY
-
-    def _answer_drain(self) -> None:
-        if self._draining and not self._runs:
-            for from_ in self._draining:
-                from_.reply(self._drained)
 
 
 def _drawn(randomness: Randomness) -> str:
