@@ -156,18 +156,18 @@ class Dispatcher(Actor):
         await self._fill()
 
     async def _take_in(self, process: Process, run: Run) -> None:
-        """A call it has under way holds a slot, and so does one that it may be about to make. A wish to cancel it may have been lost
-        with our earlier life.
+        """A call it has under way holds a slot, and so does one that it may be about to make: of one that is written down as shared nobody
+        knows whether it is over, and each of those that shared it has a slot of its own. A wish to cancel it may have been lost with our
+        earlier life.
         """
         self._adopt(process, run)
         task = await self.named(names.QUEUE).call(Get(run.task_id), timeout_s=None)
         if not isinstance(task, Task) or task.lease != run.lease:
             return
+        run.is_unsure = task.call is None or task.call.shared is not None
         if (call := task.call) is not None:
             run.is_company = call.shared is not None and call.shared.number > 1
             self._desk.reoccupy(run, (call.worker, call.tier), call.shared.call if call.shared is not None else "")
-        else:
-            run.is_unsure = True  # it may be writing down that its call begins
         if task.cancel_requested:
             self._ends.stop(process, run, "cancelled")
 

@@ -148,7 +148,7 @@ class LeaseDesk:
 
     def _is_free(self, route: Route) -> bool:
         busy = {
-            id(run.shared or run)
+            id(run if run.is_unsure else run.shared or run)
             for run in self._runs.values()
             if run.is_unsure or (run.lane is not None and run.lane[0] == route.worker)
         }

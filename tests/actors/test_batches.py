@@ -13,7 +13,7 @@ from symbiont.actors.ledger import ReadTotals
 from symbiont.actors.queue_messages import Cancel, Get, Retry
 from symbiont.config.schema import Batching, Config
 from symbiont.domain.budget import Budget
-from symbiont.domain.outcome import BadOutput, Done, Overloaded, Unreachable, UsageLimited
+from symbiont.domain.outcome import BadOutput, Overloaded, Refused, Unreachable, UsageLimited
 from tests.actors.system import PUNCTUAL, System
 from tests.actors.worker_twin import CUT_SHORT, FULL, each_its_own
 
@@ -334,7 +334,8 @@ async def test_an_actor_that_crashes_under_a_shared_call_loses_no_answer(name):
     await system.stop()
 
 
-async def test_a_restarted_dispatcher_counts_a_shared_call_as_one():
+async def test_a_restarted_dispatcher_gives_no_slot_away_until_a_shared_call_is_over():
+    """It may have been over, and those that shared it be about to begin calls of their own."""
     system = await started(slots=2)
     first, second = system.worker.hold(), system.worker.hold()
     await submitted(system, *"abcde")
@@ -342,11 +343,36 @@ async def test_a_restarted_dispatcher_counts_a_shared_call_as_one():
     await system.crash(names.DISPATCHER)
     await submitted(system, "later", tier="sonnet")
     await system.advance(3.0)
+    assert system.worker.running == 1
 
-    assert system.worker.running == 2
-    for held, call in zip((first, second), system.worker.calls, strict=True):
-        held.outcome = each_its_own(call) if call.parts else Done("well")
+    first.outcome = each_its_own(system.worker.calls[0])
+    first.release.set()
+    await system.quiet()
+    assert system.worker.running == 1
+    second.release.set()
+    await system.advance(3.0)
+    assert (len(system.worker.returned), system.worker.peak) == (2, 1)
+    await system.stop()
+
+
+async def test_those_that_shared_a_call_keep_the_slots_of_their_own_over_the_death_of_the_dispatcher():
+    system = await started(slots=2)
+    queue = system.journals["queue"]
+    full = [OSError(errno.ENOSPC, "No space left on device")]
+    system.worker.script(Refused("no"))
+    await submitted(system, "one", "two")
+    system.journals["ledger"].when_durable = lambda: queue.fail_next(full.pop()) if full else None
+    await system.advance(2.0)
+    assert sizes(system) == [2]  # each of them is to make its call alone, has a slot for it, and cannot begin
+    holds = [system.worker.hold() for _ in range(4)]
+    await submitted(system, "x" * 1_000, "y" * 1_000)
+
+    await system.crash(names.DISPATCHER)
+    await system.advance(10.0)
+    for held in holds:
         held.release.set()
+    await system.advance(30.0)
+    assert (system.worker.peak, len(system.worker.returned)) == (2, 5)
     await system.stop()
 
 
