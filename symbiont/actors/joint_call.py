@@ -4,7 +4,7 @@ Every member either comes with its call (`run`) or leaves; when nobody is left t
 its share of the reply. Guarantees: what the call consumed is shared among those that stayed, to the token and to the nano-USD. Who
 is stopped while the others wait on leaves at once and owes nothing; the last one stops the call itself, hears it out and bears it
 all. A bug of the worker is raised in every member. Nobody is waited for longer than `PATIENCE_S` after the first has come: who comes later
-makes the call alone.
+has made no call, and is to ask for a slot of its own.
 Lives in the runs and not in an actor: nothing of it survives them, and nothing needs to. What the queue and the ledger are told is
 each member's own business.
 """
@@ -28,6 +28,8 @@ __all__ = ["PATIENCE_S", "JointCall", "is_to_go_alone"]
 
 PATIENCE_S: Final = 30.0
 """What keeps a member that long is a disk that refuses it, or the death of who should have said that it does not come."""
+
+_TOO_LATE: Final = Cancelled("too late for a shared call")
 
 
 class JointCall:
@@ -64,7 +66,8 @@ class JointCall:
     async def run(self, worker: Worker, call: ModelCall, runtime: Runtime) -> ModelReply:
         """This member's share of the reply. Returns and raises as `Worker.run` does. `runtime` has the clock."""
         if self._making is not None:
-            return await worker.run(call)
+            share = Share(self.id, len(self._ids) + 1, len(self._ids) + 1)
+            return ModelReply(_TOO_LATE, 0.0, worker.billing, was_made=False, shared=share)
         if self._patience is None:
             self._patience = runtime.call_later(PATIENCE_S, self._wait_no_longer)
         self._worker = worker
@@ -163,8 +166,8 @@ class JointCall:
 
 
 def is_to_go_alone(reply: ModelReply) -> bool:
-    """Whether a member is to make its call once more by itself, no try used up: any of the requests may be to blame."""
-    return reply.shared is not None and is_about_a_request(reply.outcome)
+    """Whether a member is to make its call once more by itself, no try used up: any of the requests may be to blame, or it came too late."""
+    return reply.shared is not None and (is_about_a_request(reply.outcome) or reply.outcome == _TOO_LATE)
 
 
 def _whole(calls: Mapping[str, ModelCall], ids: Mapping[str, str]) -> ModelCall:

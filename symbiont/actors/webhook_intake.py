@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from supervisors import Actor, CallExit
+from supervisors import Actor, CallExit, MailboxFull
 from symbiont.actors import names
 from symbiont.actors.dispatcher import ReadLimits
 from symbiont.actors.ledger_messages import ReadAlerts
@@ -37,6 +37,7 @@ class WebhookIntake:
         self._box = file.box
         self._clock = clock
         self._full: set[str] = set()
+        self._is_behind = True  # what was told before this life may be lost
 
     async def register(self) -> None:
         """A hook that is new hears of what ends from now on; what was for one that is gone is given up."""
@@ -55,8 +56,8 @@ class WebhookIntake:
             since = min(endpoint.seen for endpoint in listening)
             try:
                 page = await self._owner.named(names.QUEUE).call(FinishedAfter(since, PAGE), timeout_s=None)
-            except CallExit:
-                return  # it is restarted, and we with it
+            except (CallExit, MailboxFull):
+                return  # it is restarted, and we with it; or it has no time now, and the sweep comes back
             if not page.tasks:
                 return
             change = fan_out(page.tasks, listening, self._hooks, rfc3339(self._clock.wall()))
@@ -66,7 +67,10 @@ class WebhookIntake:
                 return
 
     async def look_up_limits(self) -> None:
-        """What notices told of in vain, because somebody ended just then: whoever gives them knows what is in force."""
+        """What notices told of in vain, because somebody ended just then or the disk was full: whoever gives them knows what is in force."""
+        if not self._is_behind:
+            return
+        self._is_behind = False
         limits: list[LimitEvent] = [*await self._closed_lanes(), *await self._alerts()]
         for limit in limits:
             await self.take_notice(limit)
@@ -74,7 +78,8 @@ class WebhookIntake:
     async def _closed_lanes(self) -> list[LaneClosed]:
         try:
             limits = await self._owner.named(names.DISPATCHER).call(ReadLimits())
-        except CallExit:
+        except (CallExit, MailboxFull):
+            self._is_behind = True
             return []
         now = self._clock.wall()
         found = [notice_of(limit) for limit in limits if limit.opens_at > now]
@@ -83,14 +88,15 @@ class WebhookIntake:
     async def _alerts(self) -> tuple[LimitReached, ...]:
         try:
             return await self._owner.named(names.LEDGER).call(ReadAlerts())
-        except CallExit:
+        except (CallExit, MailboxFull):
+            self._is_behind = True
             return ()
 
     async def take_notice(self, limit: LimitEvent) -> None:
-        """Whoever gave it may give it again if a full disk refuses it now."""
+        """A full disk that refuses it now is asked again by the next sweep."""
         change = fan_out_limit(limit, self._hooks, self._box, rfc3339(self._clock.wall()))
         if change is not None:
-            await self._file.put(change)
+            self._is_behind = bool(await self._file.put(change)) or self._is_behind
 
     def has_room_again(self, name: str) -> bool:
         return name in self._full and self._box.has_room(name, REOPENS_AT)

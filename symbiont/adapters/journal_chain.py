@@ -3,16 +3,17 @@
 The hash of a line is the SHA-256 (hex) of the hash before it (64 zeros before the first line) followed by the bytes of the line
 before `,"hash"`. Pure functions of bytes. Also the program of the second process that checks a long file (`journal_ahead.py`):
 
-    python journal_chain.py FILE
+    python journal_chain.py DESCRIPTOR
 
-reads `OFFSET LENGTH HEAD` from each line of standard input and answers one byte: `1` if the lines of that stretch, all of them, continue
-the chain behind `HEAD`, else `0`. For that it needs the standard library alone, and starts in milliseconds.
+reads `OFFSET LENGTH HEAD` from each line of standard input and answers one byte: `1` if the lines of that stretch of the open file, all
+of them, continue the chain behind `HEAD`, else `0`. For that it needs the standard library alone, and starts in milliseconds.
 """
 
 import hashlib
+import os
 import sys
 from collections.abc import Sequence
-from typing import BinaryIO, Final
+from typing import Final
 
 GENESIS: Final = b"0" * 64
 _SEAL = b',"hash":"%b"}'
@@ -43,20 +44,19 @@ def chained_run(lines: Sequence[bytes], head: bytes) -> tuple[int, bytes]:
     return good, heads[good]
 
 
-def holds(file: BinaryIO, offset: int, length: int, head: bytes) -> bool:
-    """Whether the `length` bytes from `offset` on are whole lines that continue the chain behind `head`."""
-    file.seek(offset)
-    *lines, rest = file.read(length).split(b"\n")
+def holds(content: bytes, head: bytes) -> bool:
+    """Whether all of it is whole lines that continue the chain behind `head`."""
+    *lines, rest = content.split(b"\n")
     return bool(lines) and not rest and chained_run(lines, head)[0] == len(lines)
 
 
-def _answer_all(path: str) -> None:
-    with open(path, "rb") as file:  # noqa: PTH123 -- pathlib takes longer to import than all else here
-        for request in sys.stdin.buffer:
-            offset, length, head = request.split()
-            sys.stdout.buffer.write(b"1" if holds(file, int(offset), int(length), head) else b"0")
-            sys.stdout.buffer.flush()
+def _answer_all(descriptor: int) -> None:
+    for request in sys.stdin.buffer:
+        offset, length, head = request.split()
+        content = os.pread(descriptor, int(length), int(offset))
+        sys.stdout.buffer.write(b"1" if len(content) == int(length) and holds(content, head) else b"0")
+        sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":
-    _answer_all(sys.argv[1])
+    _answer_all(int(sys.argv[1]))

@@ -95,7 +95,7 @@ class _Reader:
         if part is None:
             nothing = Scan(position, Place(), 0)
             return nothing, None if is_last else self._missing(number)
-        with second_reader(part.path, self._plain_bytes(part, start)) as ahead:
+        with second_reader(part.file, self._plain_bytes(part, start)) as ahead:
             found = scan(
                 part.file,
                 after=position,

@@ -104,11 +104,19 @@ def scan(
 
 
 def _portions(file: BinaryIO) -> Iterator[Portion]:
-    rest = b""
+    """A stretch without any newline, as a hole of zeros has none, is gathered and not looked through again and again."""
+    rest = [b""]
     while chunk := file.read(_CHUNK_BYTES):
-        lines = (rest + chunk).split(b"\n")
-        rest = lines.pop()
-        yield Portion(lines, rest)
+        end = chunk.rfind(b"\n") + 1
+        if not end:
+            rest.append(chunk)
+            continue
+        lines = b"".join((*rest, chunk[:end])).split(b"\n")
+        lines.pop()
+        rest = [chunk[end:]]
+        yield Portion(lines, rest[0])
+    if len(rest) > 1:
+        yield Portion((), b"".join(rest))
 
 
 class _Scanner:

@@ -110,7 +110,9 @@ class Child:
         self._feed.give(stdin)
 
     def _next_pipe(self, loop: asyncio.AbstractEventLoop) -> IO[bytes]:
-        return for_transport(self._unattached.pop(0), loop)
+        pipe = for_transport(self._unattached[0], loop)
+        del self._unattached[0]
+        return pipe
 
     def _after_exit(self, exited: "asyncio.Future[int]") -> None:
         if not self._lines.ended:

@@ -21,7 +21,7 @@ from symbiont.domain.webhook import Message
 MOST_PENDING: Final = 10_000
 MOST_BYTES: Final = 33_554_432
 MOST_OVER: Final = 1_000
-MOST_NOTICES: Final = 1_000
+MOST_NOTICES: Final = 10_000
 
 State = Literal["pending", "delivered", "failed"]
 

@@ -104,7 +104,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "GET", "/metrics", show_metrics, "Figures of this moment in the text format of Prometheus",
-        (Text,), is_gated=False,
+        (Text,),
     ),
     *LEDGER_ROUTES,
     Route("GET", "/task/{id}", show_task, "Everything known about a task", (views.TaskView,), codes=("NOT_FOUND",)),

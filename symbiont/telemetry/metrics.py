@@ -2,7 +2,7 @@
 
 Guarantees: calls, money and tokens are those of the one fold of the ledger, so they agree with `/status`, `/ledger/stats` and the
 budgets; what nobody could be asked is left out, and never shown as 0; labels are what the configuration and the code name, and for
-budgets of projects those that have spent something, but never a task. Nothing is counted here, so nothing is lost by a restart but
+budgets of projects the `MOST_SUBJECTS` that have used the most, but never a task. Nothing is counted here, so nothing is lost by a restart but
 what belongs to one life (mailboxes, messages, time). Asks nobody: `service.metrics` does.
 """
 
@@ -22,6 +22,9 @@ from symbiont.domain.standing import Counts
 from symbiont.domain.totals import Totals
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+
+MOST_SUBJECTS: Final = 200
+"""Of budgets: whoever submits tasks names projects."""
 
 Family = CounterMetricFamily | GaugeMetricFamily | InfoMetricFamily
 
@@ -109,7 +112,7 @@ def _budgets(uses: Iterable[Use]) -> Iterator[Family]:
         "symbiont_budget_reserved_usd", "The most that calls under way may cost.", labels=labels
     )
     calls = GaugeMetricFamily("symbiont_budget_used_calls", "Calls in the period.", labels=labels)
-    for use in uses:
+    for use in sorted(uses, key=lambda use: use.share, reverse=True)[:MOST_SUBJECTS]:
         of = [use.budget.name, use.subject]
         ratio.add_metric(of, use.share)
         used.add_metric(of, usd(use.used.charged_nanos))

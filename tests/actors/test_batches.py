@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+from functools import partial
 
 import pytest
 
@@ -9,6 +10,7 @@ from supervisors import KILLED
 from supervisors.testing import settle
 from symbiont.actors import names
 from symbiont.actors.dispatcher import Drain, ReadLimits
+from symbiont.actors.joint_call import PATIENCE_S
 from symbiont.actors.ledger import ReadTotals
 from symbiont.actors.queue_messages import Cancel, Get, Retry
 from symbiont.config.schema import Batching, Config
@@ -395,6 +397,49 @@ async def test_a_slot_that_was_given_stays_taken_when_the_dispatcher_dies_before
     held.release.set()
     await system.advance(10.0)
     assert (system.worker.peak, len(system.worker.returned)) == (1, 2)
+    await system.stop()
+
+
+async def late(system):
+    """Two are to share a call, and the disk does not take that the second begins: the first goes alone. Ends the refusal."""
+    queue = system.journals["queue"]
+    ids = await submitted(system, "one", "two")
+    taken = queue.append
+
+    def append(record):
+        if ids[1].encode() in record and b'"call"' in record:
+            queue.fail_next(OSError(errno.ENOSPC, "No space left on device"))
+        return taken(record)
+
+    queue.append = append
+    await system.advance(PATIENCE_S + 10.0)
+    return partial(setattr, queue, "append", taken)
+
+
+async def test_who_comes_too_late_for_a_shared_call_waits_for_a_slot_of_its_own():
+    system = await started()
+    held = system.worker.hold()
+    takes_again = await late(system)
+    assert (system.worker.running, sizes(system)) == (1, [1])
+
+    takes_again()
+    await system.advance(5.0)
+    assert system.worker.running == 1
+    held.release.set()
+    await system.advance(5.0)
+    assert (system.worker.peak, len(system.worker.returned), len(system.ledger)) == (1, 2, 2)
+    await system.stop()
+
+
+async def test_what_such_a_call_meets_counts_as_that_of_any_other():
+    system = await started()
+    takes_again = await late(system)
+    system.worker.script(*[UsageLimited("five_hour", "account", system.clock.wall() + 3_600.0)] * 2)
+    takes_again()
+    await system.advance(5.0)
+
+    assert sizes(system) == [1, 1]
+    assert [limit.limit for limit in await system.ask(names.DISPATCHER, ReadLimits())] == ["five_hour"]
     await system.stop()
 
 

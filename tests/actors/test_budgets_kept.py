@@ -238,6 +238,18 @@ async def test_endpoints_hear_of_a_limit_that_comes_near_and_that_is_reached(sta
     assert of_limits(system) == [("limit.warning", 4, 5), ("limit.reached", 5, 5)]
 
 
+async def test_limits_that_stand_are_not_told_again_however_many_there_are(start, monkeypatch):
+    monkeypatch.setattr("symbiont.domain.outbox.MOST_NOTICES", 2)
+    budgets = tuple(Budget(name=f"budget-{n}", period="day", limit_calls=1) for n in range(3))
+    system = await start(config=Config(budgets=budgets, webhooks=LISTENING))
+    await system.submit(force_tier="haiku")
+    await system.advance(60.0)
+    told = len(of_limits(system))
+    await system.advance(600.0)
+
+    assert len(of_limits(system)) == told == 6
+
+
 async def test_a_notice_that_a_crash_took_along_is_given_by_the_next_start(start):
     whole = Config(budgets=config(limit_calls=1).budgets, webhooks=LISTENING)
     before = await start(config=Config(budgets=whole.budgets))

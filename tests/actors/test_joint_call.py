@@ -7,7 +7,7 @@ import pytest
 
 from supervisors import Runtime
 from supervisors.testing import VirtualClock, settle
-from symbiont.actors.joint_call import PATIENCE_S, JointCall
+from symbiont.actors.joint_call import PATIENCE_S, JointCall, is_to_go_alone
 from symbiont.domain.outcome import Done
 from symbiont.ports import ModelCall
 from tests.actors.worker_twin import Held, ScriptedWorker, each_its_own
@@ -56,14 +56,14 @@ async def test_who_does_not_come_is_not_waited_for_for_ever(clock, meet):
     assert [share.shared.of for share in [await each for each in there]] == [2, 2]
 
 
-async def test_who_comes_after_that_makes_the_call_alone_and_pays_for_it_alone(clock, meet):
+async def test_who_comes_after_that_has_made_no_call_and_goes_alone(clock, meet):
     joint, worker = joint_of("a", "b"), Worker()
     first = meet(joint, worker, "a")
     await clock.advance(PATIENCE_S)
     reply = await meet(joint, worker, "b")
 
-    assert (reply.outcome, reply.shared) == (Done("answer to prompt of b"), None)
-    assert ((await first).outcome, len(worker.calls)) == (Done("answer to prompt of a"), 2)
+    assert (is_to_go_alone(reply), reply.was_made, len(worker.calls)) == (True, False, 1)
+    assert (await first).outcome == Done("answer to prompt of a")
 
 
 async def test_a_call_that_is_under_way_is_not_made_again_when_patience_would_have_ended(clock, meet):

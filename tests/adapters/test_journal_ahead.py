@@ -1,8 +1,8 @@
 """A second process checks the chain of a long file: what it finds is what one process alone would have found, or slower."""
 
-import io
 import json
 import random
+import signal
 import subprocess
 import sys
 
@@ -70,7 +70,7 @@ def test_a_sound_file_is_vouched_for_portion_by_portion(read, asked):
     assert asked == [True] * (len(CHAIN) // 4_096 + 1)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(60))
 def test_whatever_is_wrong_is_found_where_one_process_finds_it(read, seed):
     content = disfigured(random.Random(seed))
 
@@ -88,16 +88,15 @@ def disfigured(rng):
         case 1:
             del lines[place : place + rng.randrange(1, 40)]
         case 2:
-            lines.insert(place, lines[place])
-        case 3:
             return CHAIN[: rng.randrange(len(CHAIN))]
-        case 4:
+        case 3:
             other = chain_of([b'{"other":1}', *RECORDS[1:]]).splitlines(keepends=True)
             lines[place:] = other[place:]
-        case 5:
+        case 4:
             lines[:0] = [record + b"\n" for record in RECORDS[:place]]
         case _:
-            lines.insert(place, b"\n")
+            long = rng.randrange(20_000)
+            lines.insert(place, rng.choice([lines[place], b"\n", b"\0" * long, b"x" * long + b"\n"]))
     return b"".join(lines)
 
 
@@ -123,6 +122,37 @@ def test_a_second_process_that_is_of_no_use_costs_nothing_but_time(read, monkeyp
     monkeypatch.setattr(journal_ahead, "_start", useless)
 
     assert read(CHAIN, ahead=True) == alone
+
+
+def test_one_that_has_been_stopped_is_given_up(read, monkeypatch):
+    start = journal_ahead._start
+
+    def stopped(descriptor):
+        process = start(descriptor)
+        process.send_signal(signal.SIGSTOP)
+        return process
+
+    alone = read(CHAIN, ahead=False)
+    monkeypatch.setattr(journal_ahead, "_start", stopped)
+    monkeypatch.setattr(journal_ahead, "PATIENCE_S", 0.05)
+
+    assert read(CHAIN, ahead=True) == alone
+
+
+def test_a_good_file_that_takes_the_name_of_a_damaged_one_is_not_what_is_read(read, monkeypatch, tmp_path):
+    start = journal_ahead._start
+
+    def after_a_swap(descriptor):
+        good = tmp_path / "good"
+        good.write_bytes(CHAIN)
+        good.rename(tmp_path / "ledger.jsonl")
+        return start(descriptor)
+
+    damaged = CHAIN.replace(b'"n": 200', b'"n": 201')
+    alone = read(damaged, ahead=False)
+    monkeypatch.setattr(journal_ahead, "_start", after_a_swap)
+
+    assert read(damaged, ahead=True) == alone
 
 
 def test_one_that_cannot_be_started_costs_nothing_at_all(read, monkeypatch):
@@ -154,7 +184,7 @@ def test_none_is_left_behind_when_the_reading_ends(read, monkeypatch):
     ],
 )
 def test_a_stretch_holds_if_it_is_whole_lines_that_continue_the_chain(content, verdict):
-    assert holds(io.BytesIO(b"before" + content), 6, len(content), GENESIS) is verdict
+    assert holds(content, GENESIS) is verdict
 
 
 def test_what_a_line_without_a_seal_claims_is_no_hash_of_any_other():

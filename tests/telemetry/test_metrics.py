@@ -9,7 +9,7 @@ from symbiont.domain.budget import Budget, Use
 from symbiont.domain.lanes import Closed
 from symbiont.domain.ledger import Entry
 from symbiont.domain.standing import Counts
-from symbiont.domain.totals import Totals
+from symbiont.domain.totals import Tally, Totals
 from symbiont.telemetry.metrics import Pulse, Reading, exposition
 
 NOTHING_KNOWN = Reading("0.1.0", 12.5, 0, (), None, None, None, None, None)
@@ -85,6 +85,16 @@ def test_a_budget_tells_what_is_used_and_what_may_be_used_yet():
     assert found["symbiont_budget_used_usd", *of] == 0.25
     assert found["symbiont_budget_reserved_usd", *of] == 0.5
     assert found["symbiont_budget_used_calls", *of] == 1
+
+
+def test_of_many_budgets_those_are_told_that_have_used_the_most():
+    budget = Budget(name="each", period="day", scope="project", limit_calls=1_000)
+    uses = tuple(Use(budget, f"project-{n}", "2026-11-26", 0.0, Tally(calls=n)) for n in range(300))
+    found = known(budgets=uses)
+
+    told = [key for key in found if key[0] == "symbiont_budget_used_calls"]
+    assert len(told) == 200
+    assert ("symbiont_budget_used_calls", ("budget", "each"), ("subject", "project-299")) in told
 
 
 def test_a_limit_tells_when_it_ends():
