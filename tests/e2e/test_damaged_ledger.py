@@ -70,7 +70,7 @@ def test_a_ledger_that_is_cut_while_the_server_runs_takes_nothing_more(tmp_path)
         until(lambda: server.ask("POST", "/task?wait_s=1", {"task": "Say no"}).status != 200)
         health = server.ask("GET", "/health").body
         assert (health["status"], "symbiont ledger repair" in health["problems"][0]) == ("damaged", True)
-        assert "journal_changed_by_somebody_else" in server.said()
+        until(lambda: "journal_changed_by_somebody_else" in server.said())
 
 
 def test_a_ledger_that_somebody_changes_under_a_running_server_stops_the_work_and_not_the_server(tmp_path):
