@@ -88,7 +88,7 @@ class Ahead:
 @contextmanager
 def second_reader(file: BinaryIO, size: int) -> Generator[Ahead | None]:
     """For `size` bytes of an open file that are to be read; None where it would not be of use, or cannot be started."""
-    process = _start(file.fileno()) if size >= LEAST_BYTES and len(_processors()) > 1 else None
+    process = _start(file.fileno()) if size >= LEAST_BYTES and _processors() > 1 else None
     if process is None:
         yield None
         return
@@ -99,10 +99,8 @@ def second_reader(file: BinaryIO, size: int) -> Generator[Ahead | None]:
             process.kill()
 
 
-def _processors() -> Sequence[int]:
-    if hasattr(os, "sched_getaffinity"):
-        return tuple(os.sched_getaffinity(0))
-    return range(os.cpu_count() or 1)
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _start(descriptor: int) -> "subprocess.Popen[bytes] | None":

@@ -131,7 +131,6 @@ class _Scanner:
         self._bad: _Bad | None = None
         self._records_behind = False
         self._last_length = 0
-        self._holds_behind = b""
         self.fault: Fault | None = None
 
     def take(self, portion: Portion) -> None:
@@ -175,10 +174,9 @@ class _Scanner:
     def _take_good(self, portion: Portion) -> int:
         """Take lines up to the first one that is not good; returns how many."""
         lines, before = portion.lines, self._position
-        self._holds_behind = portion.holds_behind
         index, what = 0, ""
         while index < len(lines) and not what:
-            taken, what = self._next(lines, index)
+            taken, what = self._next(portion, index)
             index += taken
         index, what = self._hand_over(lines, index, what, before)
         self._good = Place(self._good.lines + index, self._good.offset + sum(map(len, lines[:index])) + index)
@@ -186,12 +184,12 @@ class _Scanner:
             self._meet_bad(lines[index], what)
         return index
 
-    def _next(self, lines: Sequence[bytes], index: int) -> tuple[int, str]:
+    def _next(self, portion: Portion, index: int) -> tuple[int, str]:
         """How many lines from `index` on are good, at least one, or 0 and what is wrong."""
-        line = lines[index]
+        line = portion.lines[index]
         trailer = trailer_of(line)
         if self._chained and trailer is not None and trailer.head:
-            return self._next_of_chain(lines[index:] if index else lines)
+            return self._next_of_chain(portion.lines[index:] if index else portion.lines, portion.holds_behind)
         if not line.strip():
             return 1, ""
         what = self._wrong(line)
@@ -203,9 +201,9 @@ class _Scanner:
         self._portion.append(line.rstrip(b"\r"))
         return 1, ""
 
-    def _next_of_chain(self, lines: Sequence[bytes]) -> tuple[int, str]:
+    def _next_of_chain(self, lines: Sequence[bytes], holds_behind: bytes) -> tuple[int, str]:
         head = self._position.head
-        run, head = (len(lines), claimed(lines[-1])) if head == self._holds_behind else chained_run(lines, head)
+        run, head = (len(lines), claimed(lines[-1])) if head == holds_behind else chained_run(lines, head)
         seq = self._position.seq + run
         last = trailer_of(lines[run - 1]) if run else None
         if last is None or last.seq != seq:

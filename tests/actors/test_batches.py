@@ -249,15 +249,21 @@ async def test_when_all_are_cancelled_the_call_is_stopped_and_what_it_cost_is_bo
     await system.stop()
 
 
-@pytest.mark.parametrize("passes", range(0, 40, 3))
-async def test_whenever_one_is_cancelled_nobody_waits_for_it(passes):
-    """Also in the very moment in which they are granted a call."""
+async def at_the_grant(passes):
+    """A system, three small tasks, and the moment in which they are granted a call, so many passes of the loop on; it is yet to pass."""
     system = await started()
     ids = await submitted(system, "one", "two", "three")
     await system.advance(1.99)
     passing = asyncio.ensure_future(system.clock.advance(0.01))
     for _ in range(passes):
         await asyncio.sleep(0)
+    return system, ids, passing
+
+
+@pytest.mark.parametrize("passes", range(0, 40, 3))
+async def test_whenever_one_is_cancelled_nobody_waits_for_it(passes):
+    """Also in the very moment in which they are granted a call."""
+    system, ids, passing = await at_the_grant(passes)
     cancelling = asyncio.ensure_future(system.runtime.named(names.QUEUE).call(Cancel(ids[1])))
     await passing
     await system.advance(10.0)
@@ -274,12 +280,7 @@ async def kill_run(system, task_id):
 
 @pytest.mark.parametrize("passes", range(0, 40, 3))
 async def test_whenever_a_run_is_killed_nobody_waits_for_it(passes):
-    system = await started()
-    ids = await submitted(system, "one", "two", "three")
-    await system.advance(1.99)
-    passing = asyncio.ensure_future(system.clock.advance(0.01))
-    for _ in range(passes):
-        await asyncio.sleep(0)
+    system, ids, passing = await at_the_grant(passes)
     if (await system.runtime.named(names.QUEUE).call(Get(ids[1]))).status == "processing":
         await kill_run(system, ids[1])
     await passing
