@@ -8,7 +8,8 @@ from supervisors import Tasks
 from symbiont.actors import names
 from symbiont.actors.ledger_messages import Refused
 from symbiont.actors.queue_messages import AwaitFinal, Take
-from tests.actors.system import JOURNALS, System
+from symbiont.config.schema import Batching, Config
+from tests.actors.system import JOURNALS, PUNCTUAL, System
 
 WHY = "expected the file to be as it was left, got: another"
 BOTH = pytest.mark.parametrize("name", ["ledger", "queue"])
@@ -28,6 +29,19 @@ async def test_nothing_new_is_taken_and_nothing_waiting_is_begun(start, name):
     assert len(system.worker.calls) == 1
     for refused in (await system.try_submit(), await system.ask(names.QUEUE, Take())):
         assert (type(refused), refused.code, refused.reason) == (Refused, "DATA_CORRUPT", WHY)
+
+
+@BOTH
+async def test_a_run_that_was_under_way_before_begins_no_call(start, name):
+    patient = Config(dispatch=PUNCTUAL.dispatch, batching=Batching(enabled=True, patience_s=2.0))
+    system = await start(config=patient, classifies=False)
+    task_id = await system.submit(force_tier="haiku")
+    assert ((await system.task(task_id)).status, system.worker.calls) == ("processing", [])  # it waits for company
+
+    system.journals[name].spoil(WHY)
+    await system.advance(60.0)
+
+    assert system.worker.calls == []
 
 
 @BOTH

@@ -13,6 +13,7 @@ from symbiont.adapters.file_ops import FileOps
 from symbiont.adapters.journal_chain import GENESIS, claimed, holds
 from symbiont.adapters.journal_format import Position, stamp
 from symbiont.adapters.journal_reading import Journalled, read_journal
+from symbiont.adapters.journal_scan import Place, scan
 from tests.contract.journal_contract import Lines
 
 RECORDS = [json.dumps({"n": number, "text": "x" * (number % 50)}).encode() for number in range(400)]
@@ -122,6 +123,21 @@ def test_a_second_process_that_is_of_no_use_costs_nothing_but_time(read, monkeyp
     monkeypatch.setattr(journal_ahead, "_start", useless)
 
     assert read(CHAIN, ahead=True) == alone
+
+
+def test_what_is_said_of_lines_behind_another_head_is_not_believed(tmp_path):
+    class Hasty:
+        """Vouches for everything, behind a head that nobody has reached."""
+
+        def check(self, portions, offset, head):
+            return (portion._replace(holds_behind=b"1" * 64) for portion in portions)
+
+    path = tmp_path / "ledger.jsonl"
+    path.write_bytes(CHAIN.replace(b'"n": 200', b'"n": 201'))
+    with path.open("rb") as file:
+        found = scan(file, after=Position(), start=Place(), chained=True, absorb=lambda _: None, ahead=Hasty())
+
+    assert found.fault.line == 201
 
 
 def test_one_that_has_been_stopped_is_given_up(read, monkeypatch):
