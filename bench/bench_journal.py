@@ -4,8 +4,8 @@
 
 Each round measures all rows, so that a disk that changes its mood changes it for all; figures are medians, and only ratios carry
 over to another machine. The bare loop is one `write` and one `fdatasync` a line, in one thread: what a program without group commit
-could reach at best. SQLite (WAL, synchronous=FULL) stands behind the very same group commit, in place of the file; it keeps no chain, so
-the journal without one, whose lines have a number and a CRC, is its like. The least group
+could reach at best. SQLite (WAL, synchronous=FULL) stands behind the very same group commit, in place of the file, and takes what the
+journal takes, checked to be one JSON object; it keeps no chain, so the journal without one, whose lines have a number and a CRC, is its like. The least group
 commit is what Python allows at best: one thread, one write, one sync, one wake-up a batch, and neither check nor bound nor recovery;
 once without and once with the chain.
 Opening is measured in a process of its own, whose memory is that of Python with the journal and the ledger's fold; beside it, what
@@ -35,7 +35,7 @@ import uvloop
 from symbiont.adapters.file_ops import FileOps
 from symbiont.adapters.journal import FileJournal
 from symbiont.adapters.journal_file import JournalFile
-from symbiont.adapters.journal_format import Position, stamp
+from symbiont.adapters.journal_format import Position, checked, stamp
 from symbiont.adapters.journal_rotation import Rotation
 from symbiont.adapters.journal_writer import JournalWriter
 from symbiont.domain.ledger_fold import LedgerFold
@@ -181,7 +181,7 @@ async def in_sqlite(path: Path, producers: int) -> float:
     file = cast("JournalFile", SqliteFile(path))
     writer = JournalWriter(path, file, Nothing(), max_pending=100_000)
     await writer.start()
-    found = await rate(writer.append, producers)
+    found = await rate(lambda record: writer.append(checked(record)), producers)
     writer.stop()
     await asyncio.to_thread(writer.join)
     return found

@@ -16,13 +16,19 @@ from collections.abc import Sequence
 from typing import Final
 
 GENESIS: Final = b"0" * 64
+FRESH_SHA256: Final = hashlib.sha256()
+"""To be copied, never fed: a copy costs less than a new one, and feeding it twice less than joining what it is fed."""
+
 _SEAL = b',"hash":"%b"}'
 HASH_LENGTH: Final = len(_SEAL % GENESIS)
 
 
 def link(head: bytes, body: bytes) -> bytes:
     """The hash of a line behind the one with the hash `head`."""
-    return hashlib.sha256(head + body).hexdigest().encode()
+    digest = FRESH_SHA256.copy()
+    digest.update(head)
+    digest.update(body)
+    return digest.hexdigest().encode()
 
 
 def claimed(line: bytes) -> bytes:
@@ -32,9 +38,12 @@ def claimed(line: bytes) -> bytes:
 
 def chained_run(lines: Sequence[bytes], head: bytes) -> tuple[int, bytes]:
     """How many of `lines` continue the chain behind `head` without a fault, and the head behind them."""
-    heads, sha256 = [head], hashlib.sha256
+    heads, fresh = [head], FRESH_SHA256.copy
     for line in lines:
-        head = sha256(head + line[:-HASH_LENGTH]).hexdigest().encode()
+        digest = fresh()
+        digest.update(head)
+        digest.update(line[:-HASH_LENGTH])
+        head = digest.hexdigest().encode()
         heads.append(head)
     # a million lines are read when a ledger opens: one comparison for many of them, and a search only if it fails
     seals = [line[-HASH_LENGTH:] for line in lines]

@@ -9,7 +9,6 @@ counts all lines from 1; B is the N of the first line of the same commit; H is t
 before the first) followed by the bytes of the line before `,"hash"`; C is the CRC-32 (hex) of the bytes before `,"crc"`.
 """
 
-import hashlib
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -17,7 +16,7 @@ from zlib import crc32
 
 import msgspec
 
-from symbiont.adapters.journal_chain import GENESIS
+from symbiont.adapters.journal_chain import FRESH_SHA256, GENESIS
 
 MAX_BATCH_BYTES = 1 << 20  # a batch takes no further record once it has as many
 _CRC_LENGTH = len(b',"crc":"%08x"}' % 0)
@@ -78,14 +77,17 @@ def refuse_checkpoint_without_chain(name: object, *, chained: bool) -> None:
 def stamp(records: Iterable[bytes], after: Position, *, chained: bool) -> tuple[bytes, Position]:
     """The sealed lines of one commit behind `after`, and the position behind them."""
     pieces: list[bytes] = []
-    seq, head, sha256 = after.seq, after.head, hashlib.sha256
+    seq, head, fresh = after.seq, after.head, FRESH_SHA256.copy
     batch = b',"batch":%d' % (seq + 1)
     for record in records:
         seq += 1
         separator = b"," if record[1] == _QUOTE or record[1:-1].strip() else b""
         body = b'%b%b"seq":%d%b' % (record[:-1], separator, seq, batch)
         if chained:
-            head = sha256(head + body).hexdigest().encode()
+            digest = fresh()
+            digest.update(head)
+            digest.update(body)
+            head = digest.hexdigest().encode()
             pieces += (body, b',"hash":"', head, b'"}\n')
         else:
             pieces += (body, b',"crc":"%08x"}\n' % crc32(body))

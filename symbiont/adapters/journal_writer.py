@@ -1,8 +1,8 @@
 """The thread that writes a journal file, and the group commit between it and an event loop.
 
-How it works. Appenders on the loop put records into a queue and get a future each. The thread takes whatever arrived while
-it was busy with the previous sync, makes it durable in one write and one sync, and then hands the whole batch back to the
-loop in one call. So the loop never waits for the disk, the disk is never idle while there is work, and the cost of a sync
+How it works. Appenders on the loop add records to the batch that is being filled and get a future each. The thread takes whatever
+arrived while it was busy with the previous sync, makes it durable in one write and one sync, and then hands the whole batch back
+to the loop in one call. So the loop never waits for the disk, the disk is never idle while there is work, and the cost of a sync
 and of waking the loop is shared by all that wait. No timer delays a lone record.
 
 Guarantees: results come in the order of submission; each record submitted before `stop` is written or refused, whether or
@@ -10,8 +10,9 @@ not anybody still waits for it; a bug in here fails every waiter instead of leav
 noticed within `IDLE_LOOK_S`, also while nothing is written. Recovery runs in the same thread, so two users of one file follow one
 another even when the first was cancelled in the middle.
 
-Locking: `_lock` guards the queue, whether it is still open, and whether the thread sleeps until the `_bell` rings. Futures, and
-how many wait, are touched by the loop alone, the file by the thread alone.
+Locking: `_lock` guards the queue with the batch being filled, whether it is still open, and whether the thread sleeps until the
+`_bell` rings. A batch belongs to the loop until it is taken, then to the thread until it is handed back. Futures, and how many wait,
+are touched by the loop alone, the file by the thread alone.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
-from typing import Final, TypeVar
+from typing import Final, TypeVar, assert_never
 
 import msgspec
 
@@ -36,23 +37,25 @@ IDLE_LOOK_S: Final = 1.0
 T = TypeVar("T")
 
 
-class _Append(msgspec.Struct, frozen=True, gc=False):
-    record: bytes
-    receipt: asyncio.Future[Receipt]
+class _Records(msgspec.Struct):
+    """What one commit writes: the receipt of each record at the same place."""
+
+    records: list[bytes]
+    receipts: list[asyncio.Future[Receipt]]
+    size_bytes: int = 0
 
 
 class _Compact(msgspec.Struct, frozen=True):
     lines: Callable[[], Iterable[bytes]]
-    receipt: asyncio.Future[Receipt]
+    receipts: list[asyncio.Future[Receipt]]
 
 
 class _Checkpoint(msgspec.Struct, frozen=True):
     state: Callable[[], bytes]
-    receipt: asyncio.Future[Receipt]
+    receipts: list[asyncio.Future[Receipt]]
 
 
-_Work = _Append | _Compact | _Checkpoint
-_Batch = list[_Append] | _Compact | _Checkpoint
+_Batch = _Records | _Compact | _Checkpoint
 
 
 class JournalWriter:
@@ -68,7 +71,8 @@ class JournalWriter:
         self.spoiled: asyncio.Future[Damage] = self._loop.create_future()
         self._lock = Lock()
         self._bell: SimpleQueue[None] = SimpleQueue()
-        self._queue: deque[_Work] = deque()
+        self._queue: deque[_Batch] = deque()
+        self._filling: _Records | None = None
         self._waiting = 0
         self._stopping = False
         self._is_asleep = False
@@ -80,13 +84,28 @@ class JournalWriter:
         return self._opened
 
     def append(self, record: bytes) -> "asyncio.Future[Receipt]":
-        return self._submit(_Append(record, self._loop.create_future()))
+        receipt: asyncio.Future[Receipt] = self._loop.create_future()
+        with self._lock:
+            if self._stopping or self._waiting >= self._max_pending:
+                return self._refused()
+            batch = self._filling or self._begin_batch()
+            batch.records.append(record)
+            batch.receipts.append(receipt)
+            batch.size_bytes += len(record) + 1
+            if batch.size_bytes >= MAX_BATCH_BYTES:
+                self._filling = None
+            if self._is_asleep:
+                self._wake_soon()
+        self._waiting += 1
+        return receipt
 
     def compact(self, lines: Callable[[], Iterable[bytes]]) -> "asyncio.Future[Receipt]":
-        return self._submit(_Compact(lines, self._loop.create_future()))
+        receipt: asyncio.Future[Receipt] = self._loop.create_future()
+        return self._submit(_Compact(lines, [receipt]), receipt)
 
     def checkpoint(self, state: Callable[[], bytes]) -> "asyncio.Future[Receipt]":
-        return self._submit(_Checkpoint(state, self._loop.create_future()))
+        receipt: asyncio.Future[Receipt] = self._loop.create_future()
+        return self._submit(_Checkpoint(state, [receipt]), receipt)
 
     @property
     def damage(self) -> Damage | None:
@@ -102,22 +121,29 @@ class JournalWriter:
         """Block until the thread has ended."""
         self._thread.join()
 
-    def _submit(self, work: _Work) -> "asyncio.Future[Receipt]":
+    def _submit(self, work: _Compact | _Checkpoint, receipt: "asyncio.Future[Receipt]") -> "asyncio.Future[Receipt]":
         with self._lock:
-            if self._stopping:
-                return refused(JournalClosed(self._path))
-            if self._waiting >= self._max_pending:
-                return refused(JournalFull(self._path, self._max_pending))
+            if self._stopping or self._waiting >= self._max_pending:
+                return self._refused()
             self._queue.append(work)
-            self._wake_soon()
+            self._filling = None
+            if self._is_asleep:
+                self._wake_soon()
         self._waiting += 1
-        return work.receipt
+        return receipt
+
+    def _refused(self) -> "asyncio.Future[Receipt]":
+        return refused(JournalClosed(self._path) if self._stopping else JournalFull(self._path, self._max_pending))
+
+    def _begin_batch(self) -> _Records:
+        batch = self._filling = _Records([], [])
+        self._queue.append(batch)
+        return batch
 
     def _wake_soon(self) -> None:
         """When all that are ready now have handed over what they have: woken before, it would wait for the interpreter's lock."""
-        if self._is_asleep:
-            self._is_asleep = False
-            self._loop.call_soon(self._bell.put, None)
+        self._is_asleep = False
+        self._loop.call_soon(self._bell.put, None)
 
     def _acknowledge(self, batch: _Batch, first: int) -> None:
         acknowledge(self._settled(batch), first)
@@ -126,9 +152,8 @@ class JournalWriter:
         refuse(self._settled(batch), error)
 
     def _settled(self, batch: _Batch) -> list[asyncio.Future[Receipt]]:
-        receipts = [work.receipt for work in batch] if isinstance(batch, list) else [batch.receipt]
-        self._waiting -= len(receipts)
-        return receipts
+        self._waiting -= len(batch.receipts)
+        return batch.receipts
 
     # The thread
 
@@ -169,12 +194,14 @@ class JournalWriter:
                 self._tell(self._acknowledge, batch, first)
 
     def _take(self) -> _Batch | None:
-        """The next batch: a compaction or checkpoint alone, or the records before the next one; None when stopped and drained."""
+        """The next batch; None when stopped and drained. Nothing more is added to a batch that was taken."""
         while True:
             with self._lock:
                 if self._queue:
-                    work = self._queue[0]
-                    return self._take_records() if isinstance(work, _Append) else self._take_alone(work)
+                    batch = self._queue.popleft()
+                    if batch is self._filling:
+                        self._filling = None
+                    return batch
                 if self._stopping:
                     return None
                 self._is_asleep = True
@@ -189,19 +216,6 @@ class JournalWriter:
             if self._file.damage is None and (damage := self._file.look()) is not None:
                 self._tell(resolve, self.spoiled, damage)
 
-    def _take_records(self) -> list[_Append]:
-        batch: list[_Append] = []
-        queue, size = self._queue, 0
-        while queue and size < MAX_BATCH_BYTES and isinstance(work := queue[0], _Append):
-            batch.append(work)
-            size += len(work.record) + 1
-            queue.popleft()
-        return batch
-
-    def _take_alone(self, work: _Compact | _Checkpoint) -> _Compact | _Checkpoint:
-        self._queue.popleft()
-        return work
-
     def _write(self, batch: _Batch) -> int:
         """Make it durable; returns the number for its first receipt."""
         match batch:
@@ -209,8 +223,10 @@ class JournalWriter:
                 return self._file.compact(_of_caller(lambda: [checked(line) for line in lines()]))
             case _Checkpoint(state):
                 return self._file.checkpoint(_of_caller(state))
-            case list():
-                return self._file.append([work.record for work in batch])
+            case _Records(records):
+                return self._file.append(records)
+            case _:
+                assert_never(batch)
 
     def _refuse(self, batch: _Batch, error: Exception) -> None:
         self._tell(self._give_back, batch, error)
