@@ -9,7 +9,7 @@ import hashlib
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 
 import structlog
 
@@ -33,13 +33,20 @@ class Archiver:
         self._path = path
         self._files = files
         self._stopping = Event()
+        self._lock = Lock()
+        self._before = 0
+        self._is_packing = False
         self._thread: Thread | None = None
 
     def consider(self, before: int) -> None:
-        """Begin to pack the sealed files with a number below `before`, unless that is going on."""
-        if self._thread is None or not self._thread.is_alive():
-            self._thread = Thread(target=self._run, args=(before,), name=f"archive {self._path.name}", daemon=True)
-            self._thread.start()
+        """Pack the sealed files with a number below `before`; what is asked while others are packed follows behind them."""
+        with self._lock:
+            self._before = max(self._before, before)
+            if self._is_packing:
+                return
+            self._is_packing = True
+        self._thread = Thread(target=self._run, name=f"archive {self._path.name}", daemon=True)
+        self._thread.start()
 
     def stop(self) -> None:
         """Leave off within one portion, and wait for that."""
@@ -51,15 +58,26 @@ class Archiver:
         if self._thread is not None:
             self._thread.join()
 
-    def _run(self, before: int) -> None:
-        try:
-            for segment in segments(self._path, self._files):
-                if segment.number < before and not segment.is_compressed and segment.path != self._path:
-                    self._pack(segment.path, archived_file(self._path, segment.number))
-        except _Stopped:
-            pass
-        except OSError as error:
-            _log.warning("segment_not_archived", file=str(self._path), error=str(error))
+    def _run(self) -> None:
+        before = 0
+        while (before := self._asked_beyond(before)) and not self._stopping.is_set():
+            try:
+                self._pack_all(before)
+            except _Stopped:
+                return
+            except (OSError, zlib.error) as error:
+                _log.warning("segment_not_archived", file=str(self._path), error=str(error))
+
+    def _asked_beyond(self, before: int) -> int:
+        """What has been asked for by now; 0 if it is no more than that, and then the next to ask begins anew."""
+        with self._lock:
+            self._is_packing = self._before > before
+            return self._before if self._is_packing else 0
+
+    def _pack_all(self, before: int) -> None:
+        for segment in segments(self._path, self._files):
+            if segment.number < before and not segment.is_compressed and segment.path != self._path:
+                self._pack(segment.path, archived_file(self._path, segment.number))
 
     def _pack(self, source: Path, target: Path) -> None:
         beside = target.with_name(target.name + ".tmp")

@@ -4,6 +4,7 @@ import errno
 import gzip
 import itertools
 import json
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -285,6 +286,24 @@ def test_whatever_call_of_the_archiver_fails_no_line_is_lost(tmp_path: Path):
         assert opened(path)[1].lines == before
         if number > len(files.calls):
             break
+
+
+def test_a_checkpoint_that_comes_during_the_packing_is_not_forgotten(path: Path):
+    write(path, range(10)).close()
+    files, is_busy, may_go_on = FaultyFiles(), threading.Event(), threading.Event()
+
+    def before(*_: object) -> None:
+        is_busy.set()
+        assert may_go_on.wait(10)
+
+    files.before = before
+    archiver = Archiver(path, files)
+    archiver.consider(2)
+    assert is_busy.wait(10)
+    archiver.consider(9)
+    may_go_on.set()
+    archiver.join()
+    assert names(path) == ["ledger-000001.jsonl.gz", "ledger-000002.jsonl.gz", "ledger.jsonl"]
 
 
 def test_an_archiver_that_is_stopped_leaves_the_file(path: Path):
