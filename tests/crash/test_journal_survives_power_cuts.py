@@ -146,7 +146,7 @@ def test_packing_sealed_files_loses_nothing_wherever_the_power_is_cut():
     for cut in itertools.count(1):
         packing = disk.survivor(None, cut_at=cut)
         try:
-            Archiver(PATH, packing)._run(9)
+            Archiver(PATH, packing)._pack_all(9)
         except PowerCut:
             for seed in range(OUTCOMES_PER_CUT):
                 assert on_disk(packing.survivor(random.Random(seed))) == before
