@@ -60,7 +60,7 @@ class Archiver:
 
     def _run(self) -> None:
         before = 0
-        while (before := self._asked_beyond(before)) and not self._stopping.is_set():
+        while before := self._asked_beyond(before):
             try:
                 self._pack_all(before)
             except _Stopped:

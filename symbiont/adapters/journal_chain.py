@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Final
 
 GENESIS: Final = b"0" * 64
-FRESH_SHA256: Final = hashlib.sha256()
+_FRESH: Final = hashlib.sha256()
 """To be copied, never fed: a copy costs less than a new one, and feeding it twice less than joining what it is fed."""
 
 _SEAL = b',"hash":"%b"}'
@@ -25,7 +25,7 @@ HASH_LENGTH: Final = len(_SEAL % GENESIS)
 
 def link(head: bytes, body: bytes) -> bytes:
     """The hash of a line behind the one with the hash `head`."""
-    digest = FRESH_SHA256.copy()
+    digest = _FRESH.copy()
     digest.update(head)
     digest.update(body)
     return digest.hexdigest().encode()
@@ -38,7 +38,7 @@ def claimed(line: bytes) -> bytes:
 
 def chained_run(lines: Sequence[bytes], head: bytes) -> tuple[int, bytes]:
     """How many of `lines` continue the chain behind `head` without a fault, and the head behind them."""
-    heads, fresh = [head], FRESH_SHA256.copy
+    heads, fresh = [head], _FRESH.copy
     for line in lines:
         digest = fresh()
         digest.update(head)

@@ -16,7 +16,7 @@ from zlib import crc32
 
 import msgspec
 
-from symbiont.adapters.journal_chain import FRESH_SHA256, GENESIS
+from symbiont.adapters.journal_chain import GENESIS, link
 
 MAX_BATCH_BYTES = 1 << 20  # a batch takes no further record once it has as many
 _CRC_LENGTH = len(b',"crc":"%08x"}' % 0)
@@ -77,17 +77,14 @@ def refuse_checkpoint_without_chain(name: object, *, chained: bool) -> None:
 def stamp(records: Iterable[bytes], after: Position, *, chained: bool) -> tuple[bytes, Position]:
     """The sealed lines of one commit behind `after`, and the position behind them."""
     pieces: list[bytes] = []
-    seq, head, fresh = after.seq, after.head, FRESH_SHA256.copy
+    seq, head = after.seq, after.head
     batch = b',"batch":%d' % (seq + 1)
     for record in records:
         seq += 1
         separator = b"," if record[1] == _QUOTE or record[1:-1].strip() else b""
         body = b'%b%b"seq":%d%b' % (record[:-1], separator, seq, batch)
         if chained:
-            digest = fresh()
-            digest.update(head)
-            digest.update(body)
-            head = digest.hexdigest().encode()
+            head = link(head, body)
             pieces += (body, b',"hash":"', head, b'"}\n')
         else:
             pieces += (body, b',"crc":"%08x"}\n' % crc32(body))

@@ -1,6 +1,6 @@
 """The thread that writes a journal file, and the group commit between it and an event loop.
 
-How it works. Appenders on the loop add records to the batch that is being filled and get a future each. The thread takes whatever
+How it works. Appenders on the loop add records to the last batch of a queue and get a future each. The thread takes whatever
 arrived while it was busy with the previous sync, makes it durable in one write and one sync, and then hands the whole batch back
 to the loop in one call. So the loop never waits for the disk, the disk is never idle while there is work, and the cost of a sync
 and of waking the loop is shared by all that wait. No timer delays a lone record.
@@ -10,7 +10,7 @@ not anybody still waits for it; a bug in here fails every waiter instead of leav
 noticed within `IDLE_LOOK_S`, also while nothing is written. Recovery runs in the same thread, so two users of one file follow one
 another even when the first was cancelled in the middle.
 
-Locking: `_lock` guards the queue with the batch being filled, whether it is still open, and whether the thread sleeps until the
+Locking: `_lock` guards the queue and the batches in it, whether it is still open, and whether the thread sleeps until the
 `_bell` rings. A batch belongs to the loop until it is taken, then to the thread until it is handed back. Futures, and how many wait,
 are touched by the loop alone, the file by the thread alone.
 """
@@ -72,7 +72,6 @@ class JournalWriter:
         self._lock = Lock()
         self._bell: SimpleQueue[None] = SimpleQueue()
         self._queue: deque[_Batch] = deque()
-        self._filling: _Records | None = None
         self._waiting = 0
         self._stopping = False
         self._is_asleep = False
@@ -84,28 +83,13 @@ class JournalWriter:
         return self._opened
 
     def append(self, record: bytes) -> "asyncio.Future[Receipt]":
-        receipt: asyncio.Future[Receipt] = self._loop.create_future()
-        with self._lock:
-            if self._stopping or self._waiting >= self._max_pending:
-                return self._refused()
-            batch = self._filling or self._begin_batch()
-            batch.records.append(record)
-            batch.receipts.append(receipt)
-            batch.size_bytes += len(record) + 1
-            if batch.size_bytes >= MAX_BATCH_BYTES:
-                self._filling = None
-            if self._is_asleep:
-                self._wake_soon()
-        self._waiting += 1
-        return receipt
+        return self._submit(record)
 
     def compact(self, lines: Callable[[], Iterable[bytes]]) -> "asyncio.Future[Receipt]":
-        receipt: asyncio.Future[Receipt] = self._loop.create_future()
-        return self._submit(_Compact(lines, [receipt]), receipt)
+        return self._submit(_Compact(lines, []))
 
     def checkpoint(self, state: Callable[[], bytes]) -> "asyncio.Future[Receipt]":
-        receipt: asyncio.Future[Receipt] = self._loop.create_future()
-        return self._submit(_Checkpoint(state, [receipt]), receipt)
+        return self._submit(_Checkpoint(state, []))
 
     @property
     def damage(self) -> Damage | None:
@@ -121,29 +105,36 @@ class JournalWriter:
         """Block until the thread has ended."""
         self._thread.join()
 
-    def _submit(self, work: _Compact | _Checkpoint, receipt: "asyncio.Future[Receipt]") -> "asyncio.Future[Receipt]":
+    def _submit(self, work: bytes | _Compact | _Checkpoint) -> "asyncio.Future[Receipt]":
+        receipt: asyncio.Future[Receipt] = self._loop.create_future()
         with self._lock:
-            if self._stopping or self._waiting >= self._max_pending:
-                return self._refused()
-            self._queue.append(work)
-            self._filling = None
-            if self._is_asleep:
-                self._wake_soon()
+            if self._stopping:
+                return refused(JournalClosed(self._path))
+            if self._waiting >= self._max_pending:
+                return refused(JournalFull(self._path, self._max_pending))
+            self._queued(work).receipts.append(receipt)
+            self._wake_soon()
         self._waiting += 1
         return receipt
 
-    def _refused(self) -> "asyncio.Future[Receipt]":
-        return refused(JournalClosed(self._path) if self._stopping else JournalFull(self._path, self._max_pending))
-
-    def _begin_batch(self) -> _Records:
-        batch = self._filling = _Records([], [])
-        self._queue.append(batch)
+    def _queued(self, work: bytes | _Compact | _Checkpoint) -> _Batch:
+        """The batch that it is part of now: a record joins the last one in the queue, unless that is full or no batch of records."""
+        if not isinstance(work, bytes):
+            self._queue.append(work)
+            return work
+        batch = self._queue[-1] if self._queue else None
+        if not isinstance(batch, _Records) or batch.size_bytes >= MAX_BATCH_BYTES:
+            batch = _Records([], [])
+            self._queue.append(batch)
+        batch.records.append(work)
+        batch.size_bytes += len(work) + 1
         return batch
 
     def _wake_soon(self) -> None:
         """When all that are ready now have handed over what they have: woken before, it would wait for the interpreter's lock."""
-        self._is_asleep = False
-        self._loop.call_soon(self._bell.put, None)
+        if self._is_asleep:
+            self._is_asleep = False
+            self._loop.call_soon(self._bell.put, None)
 
     def _acknowledge(self, batch: _Batch, first: int) -> None:
         acknowledge(self._settled(batch), first)
@@ -194,14 +185,11 @@ class JournalWriter:
                 self._tell(self._acknowledge, batch, first)
 
     def _take(self) -> _Batch | None:
-        """The next batch; None when stopped and drained. Nothing more is added to a batch that was taken."""
+        """The next batch; None when stopped and drained."""
         while True:
             with self._lock:
                 if self._queue:
-                    batch = self._queue.popleft()
-                    if batch is self._filling:
-                        self._filling = None
-                    return batch
+                    return self._queue.popleft()
                 if self._stopping:
                     return None
                 self._is_asleep = True
